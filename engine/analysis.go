@@ -1,6 +1,12 @@
 package engine
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
 
 // Tone is the mood of a conversation.
 type Tone string
@@ -70,4 +76,47 @@ type Edit struct {
 	Value  string
 	Author string
 	At     time.Time
+}
+
+// Limits of what a person may write.
+const (
+	maxSummary = 4000 // characters
+	maxTags    = 30
+	maxTag     = 60 // characters
+)
+
+// BadEdit says why a correction cannot be kept, in a person's words (Russian).
+type BadEdit struct{ Reason string }
+
+func (e *BadEdit) Error() string { return "bad edit: " + e.Reason }
+
+func (e Edit) check() error {
+	switch e.Field {
+	case FieldSummary:
+		if n := utf8.RuneCountInString(e.Value); n > maxSummary {
+			return &BadEdit{fmt.Sprintf("Итог слишком длинный: %d знаков, можно до %d.", n, maxSummary)}
+		}
+	case FieldTone:
+		if !slices.Contains([]Tone{Positive, Neutral, Negative}, Tone(e.Value)) {
+			return &BadEdit{"Такой тональности нет: выберите позитивную, нейтральную или негативную."}
+		}
+	case FieldTags:
+		tags := strings.Split(e.Value, "\n")
+		if len(tags) > maxTags {
+			return &BadEdit{fmt.Sprintf("Слишком много тегов: можно до %d.", maxTags)}
+		}
+		for _, t := range tags {
+			if utf8.RuneCountInString(t) > maxTag {
+				return &BadEdit{fmt.Sprintf("Тег длиннее %d знаков: сократите его.", maxTag)}
+			}
+		}
+	case FieldVerdict:
+		kind, value, ok := strings.Cut(e.Value, "=")
+		if !ok || !slices.Contains(Kinds, Kind(kind)) || value != "true" && value != "false" {
+			return &BadEdit{"Такого признака нет: обновите страницу."}
+		}
+	default:
+		return &BadEdit{"Это поле нельзя изменить: обновите страницу."}
+	}
+	return nil
 }

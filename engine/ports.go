@@ -31,10 +31,15 @@ type Store interface {
 	SaveNote(ctx context.Context, tx *sql.Tx, n Note) error
 	SaveMark(ctx context.Context, tx *sql.Tx, connectionID, mark string) error
 	SaveRecording(ctx context.Context, tx *sql.Tx, r Recording, windows []Window) error // forgets what was heard before
+	KeepRecording(ctx context.Context, tx *sql.Tx, r Recording) error                   // a file brought back: size, times, not gone; what was heard stays
 	SaveHeard(ctx context.Context, tx *sql.Tx, callID string, h Heard) error
 	SaveTranscript(ctx context.Context, tx *sql.Tx, t Transcript) error
 	SaveAnalysis(ctx context.Context, tx *sql.Tx, a Analysis) error
 	SaveEdit(ctx context.Context, tx *sql.Tx, e Edit) error
+
+	// Expired names at most limit calls whose audio is kept past its time.
+	Expired(ctx context.Context, now time.Time, limit int) ([]string, error)
+	SetGone(ctx context.Context, tx *sql.Tx, callID string) error
 }
 
 // Audio keeps the recordings' files.
@@ -54,6 +59,7 @@ type Job struct {
 	CallID       string
 	ConnectionID string
 	From, To     time.Time // of an archive search; zero for the newest calls
+	AudioOnly    bool      // of a fetch: bring the file back for the player, leave the rest as it is
 	Priority     Priority
 }
 
@@ -65,9 +71,10 @@ type Jobs interface {
 	// Complete ends the job that ctx belongs to in the transaction of its
 	// result; outside a job it does nothing.
 	Complete(ctx context.Context, tx *sql.Tx) error
-	// CancelCall withdraws waiting jobs of a call in tx and interrupts the
-	// running one after the commit.
-	CancelCall(ctx context.Context, tx *sql.Tx, callID string) error
+	// Withdraw takes the waiting jobs of a call back in tx.
+	Withdraw(ctx context.Context, tx *sql.Tx, callID string) error
+	// Interrupt cancels the context of the call's running job, if there is one.
+	Interrupt(callID string)
 }
 
 // Finder reads call records of a connection. An empty mark means "from now".

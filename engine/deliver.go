@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Deliver writes the result into every card that shows the call. The portal
+// knows no idempotency key, so a write is announced in the store first; if its
+// answer is lost, the card's notes are searched before another one is written.
+func (e *Engine) Deliver(ctx context.Context, j Job) error {
+	call, err := e.begin(ctx, j)
+	if err != nil {
+		return err
+	}
+	analysis, err := e.Store.Analysis(ctx, call.ID)
+	if err != nil {
+		return fmt.Errorf("load analysis: %w", err)
+	}
+	recording, err := e.Store.Recording(ctx, call.ID)
+	if err != nil {
+		return fmt.Errorf("load recording: %w", err)
+	}
+	notes, err := e.Store.Notes(ctx, call.ID)
+	if err != nil {
+		return fmt.Errorf("load notes: %w", err)
+	}
+	text := NoteText(call, recording, analysis)
+	for _, n := range notes {
+		if n.ResultID != "" && n.Revision >= call.Revision {
+			continue
+		}
+		if err := e.write(ctx, n, text, call.Revision); err != nil {
+			return fmt.Errorf("note in %s %s: %w", n.CardKind, n.CardID, err)
+		}
+	}
+	return e.commit(ctx, j, func(tx *sql.Tx, now *Call) error {
+		if now.Revision != call.Revision { // edited meanwhile; the edit lined its own job up
+			now.State = Queued
+			return nil
+		}
+		now.State, now.Actor, now.Problem = Done, Appliance, ""
+		return nil
+	})
+}
+
+// write puts the text into one card, once.
+func (e *Engine) write(ctx context.Context, n Note, text string, revision int) error {
+	if n.ResultID == "" && n.Tried {
+		found, err := e.Sink.FindNote(ctx, n, marker(n.CallID))
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("look for it: %w", err)
+		}
+		n.ResultID = found
+	}
+	if n.ResultID != "" {
+		if err := e.Sink.UpdateNote(ctx, n, text); err != nil {
+			return fmt.Errorf("update: %w", err)
+		}
+	} else {
+		n.Tried = true
+		if err := e.saveNote(ctx, n); err != nil {
+			return err
+		}
+		id, err := e.Sink.WriteNote(ctx, n, text)
+		if err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+		n.ResultID = id
+	}
+	n.Revision = revision
+	return e.saveNote(ctx, n)
+}
+
+func (e *Engine) saveNote(ctx context.Context, n Note) error {
+	return e.Store.Tx(ctx, func(tx *sql.Tx) error { return e.Store.SaveNote(ctx, tx, n) })
+}
+
+// marker ends our notes, so that one whose answer was lost can be found.
+func marker(callID string) string { return "#fs:" + callID }
+
+var (
+	toneNames = map[Tone]string{Positive: "позитивная", Neutral: "нейтральная", Negative: "негативная"}
+	kindNames = map[Kind]string{Greeting: "Приветствие", Farewell: "Прощание", Profanity: "Мат", Negativity: "Негатив"}
+)
+
+// NoteText is what a manager reads in the card: the point of the call first.
+func NoteText(call Call, r Recording, a Analysis) string {
+	var b strings.Builder
+	what := "Звонок"
+	switch call.Direction {
+	case Incoming:
+		what = "Входящий звонок"
+	case Outgoing:
+		what = "Исходящий звонок"
+	}
+	seconds := int(r.Length.Round(time.Second).Seconds())
+	fmt.Fprintf(&b, "%s, %d:%02d\n\n", what, seconds/60, seconds%60)
+	if a.Summary != "" {
+		b.WriteString(a.Summary + "\n\n")
+	}
+	fmt.Fprintf(&b, "Тональность: %s\n", toneNames[a.Tone])
+	for _, v := range a.Verdicts {
+		answer := "нет"
+		if v.Found {
+			answer = "да"
+			if v.Quote != "" {
+				answer += " («" + v.Quote + "»)"
+			}
+		}
+		fmt.Fprintf(&b, "%s: %s\n", cmp.Or(kindNames[v.Kind], string(v.Kind)), answer)
+	}
+	if len(a.Tags) > 0 {
+		fmt.Fprintf(&b, "Теги: %s\n", strings.Join(a.Tags, ", "))
+	}
+	if a.By == Lexicon {
+		b.WriteString("\nИтог составлен по словам разговора, без языковой модели.\n")
+	}
+	b.WriteString(marker(call.ID))
+	return b.String()
+}
