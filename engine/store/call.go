@@ -44,20 +44,20 @@ func rowOf(c engine.Call) callRow {
 	return callRow{
 		ID:           c.ID,
 		ConnectionID: c.ConnectionID,
-		Key:          c.Key,
+		Key:          plain(c.Key),
 		Direction:    string(c.Direction),
-		Phone:        c.Phone,
-		Agent:        c.Agent,
-		Title:        c.Title,
+		Phone:        plain(c.Phone),
+		Agent:        plain(c.Agent),
+		Title:        plain(c.Title),
 		StartedAt:    db.Millis(c.StartedAt),
 		Reported:     int64(c.Reported),
-		Link:         c.Link,
+		Link:         plain(c.Link),
 		State:        string(c.State),
 		Step:         string(c.Step),
 		Priority:     int(c.Priority),
-		Problem:      c.Problem,
-		Remark:       c.Remark,
-		Actor:        c.Actor,
+		Problem:      plain(c.Problem),
+		Remark:       plain(c.Remark),
+		Actor:        plain(c.Actor),
 		Run:          c.Run,
 		Crashes:      c.Crashes,
 		Revision:     c.Revision,
@@ -113,9 +113,13 @@ func (s *Store) CallByKey(ctx context.Context, tx *sql.Tx, connectionID, key str
 	return row.call(), wrap("find the call by its key", err)
 }
 
-func (s *Store) callWhere(ctx context.Context, on bun.IConn, where string, args ...any) (callRow, error) {
+func (s *Store) callWhere(ctx context.Context, on bun.IConn, where string, args ...string) (callRow, error) {
 	var row callRow
-	err := s.bun.NewSelect().Conn(on).Model(&row).Where(where, args...).Scan(ctx)
+	foreign := make([]any, len(args))
+	for i, arg := range args {
+		foreign[i] = plain(arg)
+	}
+	err := s.bun.NewSelect().Conn(on).Model(&row).Where(where, foreign...).Scan(ctx)
 	return row, err
 }
 

@@ -43,7 +43,7 @@ func (r noteRow) note() engine.Note {
 func (s *Store) Notes(ctx context.Context, callID string) ([]engine.Note, error) {
 	var rows []noteRow
 	if err := s.bun.NewSelect().Conn(s.db.Reader).Model(&rows).
-		Where("call_id = ?", callID).
+		Where("call_id = ?", plain(callID)).
 		Order("connection_id", "outside_id").
 		Scan(ctx); err != nil {
 		return nil, wrap("read the notes", err)
@@ -59,7 +59,7 @@ func (s *Store) Notes(ctx context.Context, callID string) ([]engine.Note, error)
 func (s *Store) NoteTx(ctx context.Context, tx *sql.Tx, connectionID, outsideID string) (engine.Note, error) {
 	var row noteRow
 	err := s.bun.NewSelect().Conn(tx).Model(&row).
-		Where("connection_id = ? AND outside_id = ?", connectionID, outsideID).
+		Where("connection_id = ? AND outside_id = ?", plain(connectionID), plain(outsideID)).
 		Scan(ctx)
 	return row.note(), wrap("read the note", err)
 }
@@ -68,13 +68,13 @@ func (s *Store) NoteTx(ctx context.Context, tx *sql.Tx, connectionID, outsideID 
 func (s *Store) SaveNote(ctx context.Context, tx *sql.Tx, n engine.Note) error {
 	row := noteRow{
 		ConnectionID: n.ConnectionID,
-		OutsideID:    n.OutsideID,
+		OutsideID:    plain(n.OutsideID),
 		CallID:       n.CallID,
-		CardKind:     n.CardKind,
-		CardID:       n.CardID,
-		CardTitle:    n.CardTitle,
-		CardURL:      n.CardURL,
-		ResultID:     n.ResultID,
+		CardKind:     plain(n.CardKind),
+		CardID:       plain(n.CardID),
+		CardTitle:    plain(n.CardTitle),
+		CardURL:      plain(n.CardURL),
+		ResultID:     plain(n.ResultID),
 		Revision:     n.Revision,
 		Tried:        n.Tried,
 	}

@@ -51,7 +51,7 @@ func (r windowRow) window() engine.Window {
 // Recording returns what is known of a call's audio.
 func (s *Store) Recording(ctx context.Context, callID string) (engine.Recording, error) {
 	var r recordingRow
-	if err := s.bun.NewSelect().Conn(s.db.Reader).Model(&r).Where("call_id = ?", callID).Scan(ctx); err != nil {
+	if err := s.bun.NewSelect().Conn(s.db.Reader).Model(&r).Where("call_id = ?", plain(callID)).Scan(ctx); err != nil {
 		return engine.Recording{}, wrap("read the recording", err)
 	}
 	peaks, err := unpackPeaks(r.Peaks)
@@ -80,7 +80,7 @@ func rowOfRecording(r engine.Recording) recordingRow {
 		CallID:    r.CallID,
 		Bytes:     r.Bytes,
 		SHA256:    r.SHA256,
-		Format:    r.Format,
+		Format:    plain(r.Format),
 		Rate:      r.Rate,
 		Channels:  r.Channels,
 		Length:    int64(r.Length),
@@ -136,7 +136,7 @@ func (s *Store) Windows(ctx context.Context, callID string) ([]engine.Window, er
 	var rows []windowRow
 	if err := s.bun.NewSelect().Conn(s.db.Reader).Model(&rows).
 		ExcludeColumn("segments").
-		Where("call_id = ?", callID).
+		Where("call_id = ?", plain(callID)).
 		Order("idx").
 		Scan(ctx); err != nil {
 		return nil, wrap("read the windows", err)
@@ -152,7 +152,7 @@ func (s *Store) Windows(ctx context.Context, callID string) ([]engine.Window, er
 func (s *Store) Heard(ctx context.Context, callID string) ([]engine.Heard, error) {
 	var rows []windowRow
 	if err := s.bun.NewSelect().Conn(s.db.Reader).Model(&rows).
-		Where("call_id = ? AND segments IS NOT NULL", callID).
+		Where("call_id = ? AND segments IS NOT NULL", plain(callID)).
 		Order("idx").
 		Scan(ctx); err != nil {
 		return nil, wrap("read what was heard", err)

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -84,6 +85,12 @@ func (s *Store) SaveMark(ctx context.Context, tx *sql.Tx, connectionID, mark str
 		INSERT INTO poll_mark (connection_id, mark) VALUES (?, ?)
 		ON CONFLICT (connection_id) DO UPDATE SET mark = excluded.mark`, connectionID, mark)
 	return wrap("save the mark", err)
+}
+
+// plain takes out of foreign text what SQL text cannot hold: NUL, at which the
+// driver would end the statement, and bytes that are no UTF-8.
+func plain(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "")
 }
 
 // wrap adds the act to err and turns "no row" into [engine.ErrNotFound].
