@@ -33,6 +33,8 @@ type DB struct {
 	Reader *sql.DB
 	Queue  *sql.DB
 	Path   string
+
+	failed chan error
 }
 
 // Open opens or creates the file at path. It refuses an SQLite with the
@@ -51,7 +53,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	}
 	_ = file.Close()
 
-	d := &DB{Path: path}
+	d := &DB{Path: path, failed: make(chan error, 1)}
 	if d.Writer, err = pool(path, false, 1); err != nil {
 		return nil, err
 	}
@@ -124,12 +126,26 @@ func (d *DB) Tx(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	}
 	defer func() { _ = tx.Rollback() }() // also when fn panics
 	if err := fn(tx); err != nil {
-		return err
+		return d.watch(err)
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return d.watch(fmt.Errorf("commit: %w", err))
 	}
 	return nil
+}
+
+// Failed gives out the first error after which the file can no longer be
+// trusted, see [Fatal]. The program must end then.
+func (d *DB) Failed() <-chan error { return d.failed }
+
+func (d *DB) watch(err error) error {
+	if Fatal(err) {
+		select {
+		case d.failed <- err:
+		default: // the first one says enough
+		}
+	}
+	return err
 }
 
 // Migrate brings the owner's tables to the newest version in files (goose SQL
