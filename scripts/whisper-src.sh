@@ -3,9 +3,9 @@
 #
 #   whisper-src.sh SRC cpu|cuda|vulkan
 #
-# The result goes to build/native/src and replaces what native.sh provided. The
-# backends are plug-ins, as in Debian's packages, so one program runs on machines
-# with and without the GPU.
+# The result goes to build/native/src and replaces what native.sh provided. It is
+# built for the processor of this machine: that is faster than Debian's packages
+# and may not run elsewhere.
 set -euo pipefail
 
 src=${1:?usage: whisper-src.sh SRC cpu|cuda|vulkan} backend=${2:-cpu}
@@ -38,7 +38,7 @@ esac
 # LLAMAFILE: nearly twice the encoder speed on a CPU, off by default upstream.
 cmake -S "$src" -B "$build" -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON \
 	-DCMAKE_INSTALL_PREFIX="$prefix" -DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_INSTALL_RPATH='$ORIGIN' \
-	-DGGML_BACKEND_DL=ON -DGGML_BACKEND_DIR="$prefix/lib/ggml/backends" -DGGML_LLAMAFILE=ON \
+	-DGGML_NATIVE=ON -DGGML_LLAMAFILE=ON \
 	-DWHISPER_BUILD_EXAMPLES=OFF -DWHISPER_BUILD_TESTS=OFF -DWHISPER_BUILD_SERVER=OFF "${flags[@]}"
 cmake --build "$build" -j "${JOBS:-$(nproc)}"
 rm -rf "$prefix"
