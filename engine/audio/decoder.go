@@ -59,7 +59,7 @@ func (d *Decoder) Open(ctx context.Context, path string, rate int) (engine.PCM, 
 	if err != nil {
 		return nil, errors.Join(err, samples.Close())
 	}
-	return &pcm{file: samples, rate: rate, channels: a.Channels, frames: a.Frames}, nil
+	return &pcm{file: samples, rate: rate, channels: a.Channels, frames: a.Frames, leak: a.Leak}, nil
 }
 
 // ask runs one worker from its question to its end.

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,23 +37,23 @@ func TestMain(m *testing.M) {
 var roles = map[string]func() error{
 	"decode": func() error { return Work(context.Background(), os.Stdin, os.Stdout, wholeChannels) },
 	"crash": func() error {
-		return Work(context.Background(), os.Stdin, os.Stdout, func([][]float32) []engine.Window {
+		return Work(context.Background(), os.Stdin, os.Stdout, func([][]float32, time.Duration) ([]engine.Window, []engine.Window) {
 			fmt.Fprintln(os.Stderr, "last words")
-			return []engine.Window{{Index: *(*int)(nil)}}
+			return []engine.Window{{Index: *(*int)(nil)}}, nil
 		})
 	},
 	"hang": func() error {
-		return Work(context.Background(), os.Stdin, os.Stdout, func([][]float32) []engine.Window { select {} })
+		return Work(context.Background(), os.Stdin, os.Stdout, func([][]float32, time.Duration) ([]engine.Window, []engine.Window) { select {} })
 	},
 	"spin": func() error {
-		return Work(context.Background(), os.Stdin, os.Stdout, func([][]float32) []engine.Window {
+		return Work(context.Background(), os.Stdin, os.Stdout, func([][]float32, time.Duration) ([]engine.Window, []engine.Window) {
 			_ = syscall.Setrlimit(syscall.RLIMIT_CPU, &syscall.Rlimit{Cur: 1, Max: 1}) // a test has no minute
-			for {
+			for {                                                                      //nolint:revive // it burns time until it is killed
 			}
 		})
 	},
 	"gorge": func() error {
-		return Work(context.Background(), os.Stdin, os.Stdout, func([][]float32) []engine.Window {
+		return Work(context.Background(), os.Stdin, os.Stdout, func([][]float32, time.Duration) ([]engine.Window, []engine.Window) {
 			var kept [][]byte
 			for range 64 {
 				b := make([]byte, 128<<20)
@@ -63,7 +62,7 @@ var roles = map[string]func() error{
 				}
 				kept = append(kept, b)
 			}
-			return []engine.Window{{Index: len(kept)}}
+			return []engine.Window{{Index: len(kept)}}, nil
 		})
 	},
 	"babble": func() error {
@@ -75,18 +74,17 @@ var roles = map[string]func() error{
 		return nil
 	},
 	"confess": func() error {
-		return Work(context.Background(), os.Stdin, os.Stdout, func([][]float32) []engine.Window { return confession() })
+		return Work(context.Background(), os.Stdin, os.Stdout, func([][]float32, time.Duration) ([]engine.Window, []engine.Window) { return confession(), nil })
 	},
 	"parent": parentRole,
 }
 
 // wholeChannels is a split that makes every channel one window.
-func wholeChannels(levels [][]float32) []engine.Window {
-	var all []engine.Window
+func wholeChannels(levels [][]float32, frame time.Duration) (all, leak []engine.Window) {
 	for c := range levels {
-		all = append(all, engine.Window{Index: c, Channel: c, End: time.Duration(len(levels[c])) * Frame})
+		all = append(all, engine.Window{Index: c, Channel: c, End: time.Duration(len(levels[c])) * frame})
 	}
-	return all
+	return all, nil
 }
 
 func decoderAs(t testing.TB, role string) *Decoder {
@@ -363,7 +361,7 @@ func TestStdinEndsTheWorker(t *testing.T) {
 	}
 }
 
-// TestWorst: the costliest rate to convert stays in the worker's limits.
+// TestOddRates: the costliest rate to convert stays in the worker's limits.
 func TestOddRates(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds large filters")
@@ -387,5 +385,4 @@ func TestOddRates(t *testing.T) {
 		}
 		_ = p.Close()
 	}
-	runtime.GC()
 }

@@ -7,11 +7,11 @@ import (
 	"flysense/engine"
 )
 
-// Frame is the step of the levels handed to the split into windows.
-const Frame = 10 * time.Millisecond
+// frame is the step of the levels handed to the split into windows.
+const frame = 10 * time.Millisecond
 
 const (
-	framesPerSecond = int64(time.Second / Frame)
+	framesPerSecond = int64(time.Second / frame)
 	silence         = -120 // dBFS of a frame of zeros
 	// rumble is where a first-order high-pass takes direct current and mains
 	// hum off before levels are measured, in Hz.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"flysense/engine"
 )
@@ -16,7 +17,15 @@ type pcm struct {
 	rate     int
 	channels int
 	frames   int64
+	leak     []engine.Window // ordered by start
 }
+
+// What is muted stays as faint as muted, with slopes of ramp at both ends: a
+// hard edge is a click.
+const (
+	muted = 0.01
+	ramp  = 10 * time.Millisecond
+)
 
 var errNoChannel = errors.New("the recording has no such channel")
 
@@ -37,7 +46,24 @@ func (p *pcm) Read(w engine.Window) (engine.Samples, error) {
 	for i := range out {
 		out[i] = float32(int16(binary.LittleEndian.Uint16(raw[int64(i)*step+int64(w.Channel)*2:]))) / (1 << 15)
 	}
+	p.mute(w.Channel, from, out)
 	return engine.Samples{Rate: p.rate, PCM: out}, nil
+}
+
+// mute turns the other side's leak down in the samples of a channel that begin
+// at a sample of the call.
+func (p *pcm) mute(channel int, from int64, out []float32) {
+	slope := float32(samplesAt(ramp, p.rate))
+	for _, l := range p.leak {
+		start, end := samplesAt(l.Start, p.rate)-from, samplesAt(l.End, p.rate)-from
+		if l.Channel != channel || end <= 0 || start >= int64(len(out)) {
+			continue
+		}
+		for i := max(0, start); i < min(end, int64(len(out))); i++ {
+			depth := min(1, float32(min(i-start, end-1-i)+1)/slope)
+			out[i] *= 1 - depth*(1-muted)
+		}
+	}
 }
 
 // Close gives the disk space back.

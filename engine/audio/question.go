@@ -24,6 +24,7 @@ type question struct {
 type answer struct {
 	Recording engine.Recording
 	Windows   []engine.Window
+	Leak      []engine.Window
 	Channels  int   // in the samples
 	Frames    int64 // samples per channel
 	Bad       *engine.BadAudio

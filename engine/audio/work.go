@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"flysense/engine"
 )
 
-// Split finds the windows of a recording in the levels of its channels, in
-// dBFS per [Frame].
-type Split func(levels [][]float32) []engine.Window
+// Split finds, in the levels of a recording's channels (dBFS per frame), the
+// windows to recognise and the stretches of a channel on which only the other
+// side's leak is heard: those are muted before anybody listens.
+type Split func(levels [][]float32, frame time.Duration) (windows, leak []engine.Window)
 
 // exitOrphan is the status of a worker whose standard input was closed.
 const exitOrphan = 3
@@ -71,8 +73,11 @@ func reply(q question, split Split) answer {
 		return answer{Error: err.Error()}
 	}
 	a := answer{Recording: d.recording, Channels: d.channels, Frames: d.frames}
+	windows, leak := split(d.levels, frame)
 	if q.Rate == 0 {
-		a.Windows = split(d.levels)
+		a.Windows = windows
+	} else {
+		a.Leak = leak
 	}
 	return a
 }
