@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"flysense/billing/pack"
+	"flysense/internal/db"
 )
 
 // Reasons of the ledger to refuse a document, beside those of package pack.
@@ -30,9 +31,14 @@ type Loaded struct {
 	Amount Amount
 	Kind   pack.Kind
 	Order  string
-	Seq    int64 // of its entry
-	At     time.Time
-	Again  bool // it was loaded before and changed nothing now
+	Seq    int64     // of its entry
+	At     time.Time // of loading, by the clock of the time
+	By     string    // who loaded it
+	Again  bool      // it was loaded before and changed nothing now
+}
+
+func describe(p pack.Pack, row loadedPack) Loaded {
+	return Loaded{Serial: p.Serial, Amount: Amount(p.Amount), Kind: p.Purpose(), Order: p.Order, Seq: row.entrySeq, At: row.at, By: row.by}
 }
 
 // LoadPack is the only way coins come in: a token signed by a trusted key for
@@ -51,13 +57,18 @@ func (l *Ledger) LoadPack(ctx context.Context, token, by string) (Loaded, error)
 	if err != nil {
 		return Loaded{}, l.doubt(fmt.Errorf("load a pack: %w", err))
 	}
-	return loaded, l.Anchor(ctx)
+	if err := l.Anchor(ctx); err != nil {
+		return loaded, fmt.Errorf("the pack is loaded, but: %w", err)
+	}
+	return loaded, nil
 }
 
 func (l *Ledger) loadPack(ctx context.Context, tx *sql.Tx, token, by string) (Loaded, error) {
 	sum := sha256.Sum256([]byte(token))
 	if before, err := packByHash(ctx, tx, sum); err == nil {
-		return l.loadedBefore(ctx, tx, before)
+		loaded, err := l.reread(before)
+		loaded.Again = true
+		return loaded, err
 	} else if !errors.Is(err, errNoEntry) {
 		return Loaded{}, err
 	}
@@ -80,23 +91,43 @@ func (l *Ledger) loadPack(ctx context.Context, tx *sql.Tx, token, by string) (Lo
 	if err := appendEntry(ctx, tx, e); err != nil {
 		return Loaded{}, err
 	}
-	row := loadedPack{serial: p.Serial, sha256: sum[:], entrySeq: e.Seq, reqSeq: p.ReqSeq, kind: string(p.Purpose()), token: token, at: now, by: by}
-	if err := insertPack(ctx, tx, row); err != nil {
-		return Loaded{}, err
+	row := loadedPack{
+		serial:   p.Serial,
+		sha256:   sum[:],
+		entrySeq: e.Seq,
+		reqSeq:   p.ReqSeq,
+		kind:     string(p.Purpose()),
+		token:    token,
+		at:       db.Time(db.Millis(now)),
+		by:       by,
 	}
-	return Loaded{Serial: p.Serial, Amount: e.Amount, Kind: p.Purpose(), Order: p.Order, Seq: e.Seq, At: e.At}, nil
+	return describe(p, row), insertPack(ctx, tx, row)
 }
 
-func (l *Ledger) loadedBefore(ctx context.Context, tx *sql.Tx, row loadedPack) (Loaded, error) {
+// reread believes a stored pack only if its signature does.
+func (l *Ledger) reread(row loadedPack) (Loaded, error) {
 	p, _, err := l.keys.OpenPack(row.token, l.inst.ID(), row.at)
 	if err != nil {
 		return Loaded{}, err
 	}
-	e, err := entryByKey(ctx, tx, Credit, row.serial)
+	return describe(p, row), nil
+}
+
+// Packs lists all packs that were loaded, oldest first.
+func (l *Ledger) Packs(ctx context.Context) ([]Loaded, error) {
+	rows, err := allPacks(ctx, l.db.Reader)
 	if err != nil {
-		return Loaded{}, err
+		return nil, err
 	}
-	return Loaded{Serial: p.Serial, Amount: e.Amount, Kind: p.Purpose(), Order: p.Order, Seq: e.Seq, At: e.At, Again: true}, nil
+	packs := make([]Loaded, 0, len(rows))
+	for _, row := range rows {
+		loaded, err := l.reread(row)
+		if err != nil {
+			return nil, fmt.Errorf("%w: pack %s: %w", ErrLocked, row.serial, err)
+		}
+		packs = append(packs, loaded)
+	}
+	return packs, nil
 }
 
 // fits checks a genuine pack against this ledger's history.

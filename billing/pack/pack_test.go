@@ -165,6 +165,7 @@ func TestTariff(t *testing.T) {
 	for name, change := range map[string]func(*Tariff){
 		"free speech":  func(d *Tariff) { d.Rate = 0 },
 		"huge rate":    func(d *Tariff) { d.Rate = maxRate + 1 },
+		"no minimum":   func(d *Tariff) { d.MinS = 0 },
 		"huge minimum": func(d *Tariff) { d.MinS = maxMinimum + 1 },
 		"paid back":    func(d *Tariff) { d.Summary = -1 },
 		"for nobody":   func(d *Tariff) { d.Inst = "" },

@@ -19,7 +19,7 @@ type Tariff struct {
 	V         int    `json:"v"`   // 1
 	Inst      string `json:"inst"`
 	Rate      int64  `json:"rate,string"`    // units per second of speech
-	MinS      int64  `json:"min_s"`          // shortest billed length, seconds
+	MinS      int64  `json:"min_s"`          // shortest billed length, seconds; 1 at least, so that no price is zero
 	Summary   int64  `json:"summary,string"` // units per summary
 	ValidFrom int64  `json:"valid_from"`     // Unix seconds
 	IAT       int64  `json:"iat"`            // issued at, Unix seconds
@@ -59,7 +59,7 @@ func (t Tariff) check() error {
 		return ErrKind
 	case len(t.Inst) == 0, len(t.Inst) > maxInst, t.IAT < 0, t.ValidFrom < 0:
 		return ErrFields
-	case t.Rate < 1, t.Rate > maxRate, t.MinS < 0, t.MinS > maxMinimum, t.Summary < 0, t.Summary > maxSummary:
+	case t.Rate < 1, t.Rate > maxRate, t.MinS < 1, t.MinS > maxMinimum, t.Summary < 0, t.Summary > maxSummary:
 		return ErrFields
 	}
 	return nil

@@ -85,7 +85,7 @@ CREATE TABLE tariff (
 	hash       BLOB    PRIMARY KEY,
 	token      TEXT    NOT NULL,
 	rate_u     INTEGER NOT NULL CHECK (rate_u > 0),
-	min_s      INTEGER NOT NULL CHECK (min_s >= 0),
+	min_s      INTEGER NOT NULL CHECK (min_s > 0),
 	summary_u  INTEGER NOT NULL CHECK (summary_u >= 0),
 	valid_from INTEGER NOT NULL UNIQUE,
 	loaded_at  INTEGER NOT NULL,
