@@ -3,6 +3,7 @@ package enginetest
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -72,7 +73,7 @@ func ReadReference(path string) (Reference, error) {
 	return r, nil
 }
 
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+func seconds(s float64) time.Duration { return time.Duration(math.Round(s*1e6)) * time.Microsecond }
 
 // Text is all that one speaker says.
 func (r Reference) Text(speaker engine.Speaker) string {
