@@ -65,8 +65,8 @@ var (
 //export fsLog
 func fsLog(isError C.int, text *C.char) {
 	line := strings.TrimSpace(C.GoString(text))
-	if line == "" {
-		return
+	if line == "" || strings.HasSuffix(line, "failed to encode") || strings.HasSuffix(line, "failed to decode") {
+		return // every cancelled window says so; real failures are Transcribe's error
 	}
 	if strings.Contains(line, "failed to initialize") {
 		gpuFailed.Store(true)
