@@ -185,3 +185,13 @@ func (e *Engine) Expire(ctx context.Context) error {
 		}
 	}
 }
+
+// Revive gives a call that is under way a job again, should it have lost it.
+func (e *Engine) Revive(ctx context.Context, callID string) error {
+	return e.act(ctx, callID, Appliance, func(tx *sql.Tx, call *Call) error {
+		if call.State.Terminal() {
+			return nil
+		}
+		return e.next(ctx, tx, call, call.Step)
+	})
+}

@@ -64,7 +64,7 @@ func (e *Engine) Fetch(ctx context.Context, j Job) error {
 		}
 		call.Remark = remark(recording)
 		if len(windows) == 0 {
-			call.State, call.Actor, call.Problem = Failed, Appliance, noSpeech.Reason
+			call.State, call.Actor, call.Problem = Failed, Appliance, NoSpeech().Reason
 			return nil
 		}
 		if call.Priority == Automatic && recording.Length < shortCall {
@@ -74,9 +74,12 @@ func (e *Engine) Fetch(ctx context.Context, j Job) error {
 	})
 }
 
-var noSpeech = &BadAudio{
-	Code:   "no_speech",
-	Reason: "В записи нет речи. Проверьте, слышен ли разговор в плеере: возможно, телефония записала тишину. Деньги не списаны.",
+// NoSpeech says that nobody spoke in a recording.
+func NoSpeech() *BadAudio {
+	return &BadAudio{
+		Code:   "no_speech",
+		Reason: "В записи нет речи. Проверьте, слышен ли разговор в плеере: возможно, телефония записала тишину. Деньги не списаны.",
+	}
 }
 
 // wait lets a call stand until the telephony has saved its file, or gives up a

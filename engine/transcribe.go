@@ -63,7 +63,7 @@ func (e *Engine) Transcribe(ctx context.Context, j Job) error {
 		Turns: Assemble(heard, recording.Channels, settings.AgentChannel[call.Direction]),
 	}
 	if len(transcript.Turns) == 0 {
-		return noSpeech
+		return NoSpeech()
 	}
 	return e.commit(ctx, j, func(tx *sql.Tx, call *Call) error {
 		if err := e.Store.SaveTranscript(ctx, tx, transcript); err != nil {
