@@ -14,8 +14,9 @@ const (
 // sample stands at the time n/out, so nothing shifts.
 type resampler struct {
 	up, down int         // out/in as a reduced fraction
-	phases   [][]float64 // filter taps by position between two input samples
+	phases   [][]float64 // filter taps by position between two input samples, made when needed
 	half     int         // taps to each side
+	cut      float64     // of the source's half rate
 
 	history []float64 // input samples from index base on
 	base    int64
@@ -25,26 +26,32 @@ type resampler struct {
 func newResampler(from, to int) *resampler {
 	g := gcd(from, to)
 	r := &resampler{up: to / g, down: from / g}
-	cut := cutOff * min(1, float64(to)/float64(from)) // of the source's half rate
-	width := zeroCrossings / cut
-	r.half = int(math.Ceil(width))
+	r.cut = cutOff * min(1, float64(to)/float64(from))
+	r.half = int(math.Ceil(zeroCrossings / r.cut))
 	r.phases = make([][]float64, r.up)
-	for p := range r.phases {
-		taps := make([]float64, 2*r.half)
-		var sum float64
-		for i := range taps {
-			x := float64(i-r.half+1) - float64(p)/float64(r.up) // distance in input samples
-			taps[i] = cut * sinc(cut*x) * kaiser(x/width)
-			sum += taps[i]
-		}
-		for i := range taps {
-			taps[i] /= sum // a constant stays itself in every phase
-		}
-		r.phases[p] = taps
-	}
 	r.history = make([]float64, r.half-1) // silence before the first sample
 	r.base = -int64(r.half - 1)
 	return r
+}
+
+// taps returns the filter for a phase. Odd rates have thousands of phases, and
+// a short recording meets few of them.
+func (r *resampler) taps(phase int64) []float64 {
+	if r.phases[phase] != nil {
+		return r.phases[phase]
+	}
+	taps := make([]float64, 2*r.half)
+	var sum float64
+	for i := range taps {
+		x := float64(i-r.half+1) - float64(phase)/float64(r.up) // distance in input samples
+		taps[i] = sinc(r.cut*x) * kaiser(x*r.cut/zeroCrossings)
+		sum += taps[i]
+	}
+	for i := range taps {
+		taps[i] /= sum // a constant stays itself in every phase
+	}
+	r.phases[phase] = taps
+	return taps
 }
 
 // push takes input and appends what can be computed of the output to dst.
@@ -66,7 +73,7 @@ func (r *resampler) drain(dst []float32, end int64) []float32 {
 	for ; r.out < end; r.out++ {
 		at := r.out * int64(r.down)
 		first := at/int64(r.up) - int64(r.half-1) - r.base
-		taps := r.phases[at%int64(r.up)]
+		taps := r.taps(at % int64(r.up))
 		if first+int64(len(taps)) > int64(len(r.history)) {
 			break
 		}
@@ -91,12 +98,13 @@ func sinc(x float64) float64 {
 	return math.Sin(math.Pi*x) / (math.Pi * x)
 }
 
-// kaiser is the window at x, -1..1 from edge to edge.
+// kaiser is the window at x, -1..1 from edge to edge; the taps' sum takes its
+// height out.
 func kaiser(x float64) float64 {
 	if x < -1 || x > 1 {
 		return 0
 	}
-	return bessel0(kaiserBeta*math.Sqrt(1-x*x)) / bessel0(kaiserBeta)
+	return bessel0(kaiserBeta * math.Sqrt(1-x*x))
 }
 
 // bessel0 is the modified Bessel function of the first kind and order zero.
