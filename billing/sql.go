@@ -526,3 +526,36 @@ func each(ctx context.Context, q querier, query string, args []any, fn func(row)
 	}
 	return nil
 }
+
+// receipts sums the captures of each ref, and the holds that nothing has ended.
+func receipts(ctx context.Context, q querier, refs []string) (map[string]Receipt, error) {
+	found := make(map[string]Receipt, len(refs))
+	if len(refs) == 0 {
+		return found, nil
+	}
+	args := []any{Capture, Hold}
+	for _, ref := range refs {
+		args = append(args, ref)
+	}
+	args = append(args, Capture, Hold)
+	err := each(ctx, q, `
+		SELECT
+			ref,
+			sum(CASE WHEN kind = ? THEN amount ELSE 0 END),
+			sum(CASE WHEN kind = ? AND NOT EXISTS (
+				SELECT 1
+				FROM entry AS ending
+				WHERE ending.pending = entry.seq
+			) THEN amount ELSE 0 END)
+		FROM entry
+		WHERE ref IN (?`+strings.Repeat(", ?", len(refs)-1)+`)
+			AND kind IN (?, ?)
+		GROUP BY ref`, args, func(r row) error {
+		var ref string
+		var one Receipt
+		err := r.Scan(&ref, &one.Charged, &one.Held)
+		found[ref] = one
+		return err
+	})
+	return found, err
+}
