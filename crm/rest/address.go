@@ -83,8 +83,9 @@ type Guard struct {
 	// Own lists the appliance's own addresses; nil asks the network interfaces.
 	Own func() ([]netip.Addr, error)
 
-	// passed is told each address that got through, before it is dialled.
-	passed func(address string)
+	// passed is told each address that got through, before it is dialled; tests
+	// stop it there.
+	passed func(address string) error
 }
 
 // Dialer returns a dial function that lets listed private addresses through
@@ -106,7 +107,7 @@ func (g *Guard) Dialer(allowed []Allowed) func(ctx context.Context, network, add
 					return err
 				}
 				if g.passed != nil {
-					g.passed(dialled)
+					return g.passed(dialled)
 				}
 				return nil
 			},
