@@ -5,9 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/uptrace/bun"
 
 	"flysense/engine"
 	"flysense/internal/db"
@@ -271,4 +274,46 @@ func (s *Store) CountByConnection(ctx context.Context) (map[string]int, error) {
 		counts[id] = n
 	}
 	return counts, wrap("count calls by connection", rows.Err())
+}
+
+// Brief is what a line of the queue or of the ledger says of a call.
+type Brief struct {
+	Title  string
+	Length time.Duration // decoded, or reported before that
+}
+
+// briefBatch is how many calls one statement asks for.
+const briefBatch = 1000
+
+// Briefs returns those of the calls that exist.
+func (s *Store) Briefs(ctx context.Context, callIDs []string) (map[string]Brief, error) {
+	briefs := make(map[string]Brief, len(callIDs))
+	for batch := range slices.Chunk(callIDs, briefBatch) {
+		rows, err := s.bun.NewSelect().Conn(s.db.Reader).
+			TableExpr("call AS c").
+			Join("LEFT JOIN recording AS r ON r.call_id = c.id").
+			ColumnExpr("c.id, c.title, coalesce(r.length_ns, c.reported_ns)").
+			Where("c.id IN (?)", bun.In(batch)).
+			Rows(ctx)
+		if err != nil {
+			return nil, wrap("read the calls' titles", err)
+		}
+		if err := scanBriefs(rows, briefs); err != nil {
+			return nil, wrap("read the calls' titles", err)
+		}
+	}
+	return briefs, nil
+}
+
+func scanBriefs(rows *sql.Rows, into map[string]Brief) error {
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		var b Brief
+		if err := rows.Scan(&id, &b.Title, &b.Length); err != nil {
+			return err
+		}
+		into[id] = b
+	}
+	return rows.Err()
 }

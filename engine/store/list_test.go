@@ -211,4 +211,11 @@ func TestRowShowsWhatCounts(t *testing.T) {
 	want := store.Row{Call: aCall("C1"), Length: 80 * time.Second, Analysis: anAnalysis("C1"), Progress: store.Progress{Done: 1, Total: 2}}
 	want.UpdatedAt = start
 	same(t, "row", row, want)
+
+	ids := make([]string, 2500) // more than one batch
+	for i := range ids {
+		ids[i] = fmt.Sprint("unknown", i)
+	}
+	briefs, err := f.Briefs(t.Context(), append(ids, "C1"))
+	same(t, "briefs", []any{briefs, err}, []any{map[string]store.Brief{"C1": {Title: "Ремонт квартиры", Length: 80 * time.Second}}, nil})
 }
