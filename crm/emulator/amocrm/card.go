@@ -52,29 +52,33 @@ func parseCard(s string) (Card, bool) {
 	return Card{Kind(kind), n}, err == nil && Kind(kind).known()
 }
 
-// Lead, Contact, Company and Customer are what a script tells of a new card.
-type (
-	Lead struct {
-		Name        string
-		Price       int64 // roubles
-		Status      int64 // 0: StatusTalking
-		Responsible int64 // user id; 0: the person at the keyboard
-	}
-	Contact struct {
-		Name        string
-		Phones      []string
-		Responsible int64
-	}
-	Company struct {
-		Name        string
-		Phones      []string
-		Responsible int64
-	}
-	Customer struct {
-		Name        string
-		Responsible int64
-	}
-)
+// Lead is what a script tells of a new deal.
+type Lead struct {
+	Name        string
+	Price       int64 // roubles
+	Status      int64 // 0: StatusTalking
+	Responsible int64 // user id; 0: the person at the keyboard
+}
+
+// Contact is what a script tells of a new person.
+type Contact struct {
+	Name        string
+	Phones      []string
+	Responsible int64 // as of a Lead
+}
+
+// Company is what a script tells of a new company.
+type Company struct {
+	Name        string
+	Phones      []string
+	Responsible int64 // as of a Lead
+}
+
+// Customer is what a script tells of a new customer.
+type Customer struct {
+	Name        string
+	Responsible int64 // as of a Lead
+}
 
 // card is any of the four.
 type card struct {

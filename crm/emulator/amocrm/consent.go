@@ -35,7 +35,11 @@ func (p *Portal) serveConsent(w http.ResponseWriter, r *http.Request) {
 		q := url.Values{}
 		if r.PostForm.Get("answer") == "allow" {
 			p.touch()
-			q = url.Values{"code": {p.newCode(client.ID)}, "referer": {r.Host}, "platform": {"1"}, "client_id": {client.ID}}
+			referer := r.Host
+			if p.opt.Host != "" {
+				referer = p.opt.Host
+			}
+			q = url.Values{"code": {p.newCode(client.ID)}, "referer": {referer}, "platform": {"1"}, "client_id": {client.ID}}
 		} else {
 			q.Set("error", "access_denied")
 		}

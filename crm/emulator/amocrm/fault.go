@@ -15,7 +15,7 @@ const (
 	Unpaid         FaultKind = "402"      // the account is not paid
 	ForbiddenIP    FaultKind = "403-113"  // only listed addresses may use the API
 	ForbiddenHTML  FaultKind = "403-html" // an nginx page: blocked for overload
-	TooMany        FaultKind = "429"      // not JSON, no Retry-After
+	TooMany        FaultKind = "429"      // not JSON
 	Broken         FaultKind = "500"      // problem+json
 	GatewayTimeout FaultKind = "504"      // an nginx page
 	NoContent      FaultKind = "204"      // "nothing found", whatever was asked
@@ -35,6 +35,10 @@ type Fault struct {
 	Count int // so many go wrong; 0: until taken back
 	Kind  FaultKind
 	Wait  time.Duration // of Slow
+
+	// RetryAfter is sent with TooMany, whole seconds; 0: no such header, which
+	// is what is known of the vendor.
+	RetryAfter time.Duration
 
 	// WorkDone lets the portal do what was asked before the answer goes wrong:
 	// with Cut the answer is lost after the note was made.
@@ -145,7 +149,9 @@ func (f *Fault) reply() (reply, bool) {
 	case ForbiddenHTML:
 		return nginx(http.StatusForbidden), true
 	case TooMany:
-		return tooMany(), true
+		answer := tooMany()
+		answer.retryAfter = f.RetryAfter
+		return answer, true
 	case Broken:
 		return problem(http.StatusInternalServerError, "Internal Server Error", "Произошла ошибка"), true
 	case GatewayTimeout:

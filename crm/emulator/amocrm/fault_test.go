@@ -139,6 +139,12 @@ func TestFaultRoutes(t *testing.T) {
 	}
 }
 
+func TestRetryAfter(t *testing.T) {
+	w := newWorld(t, amocrm.Options{})
+	w.Fault(amocrm.Fault{Kind: amocrm.TooMany, RetryAfter: 2 * time.Second})
+	equal(t, "Retry-After", w.must(429, "GET", "/api/v4/account", nil).header.Get("Retry-After"), "2")
+}
+
 func TestClearFaults(t *testing.T) {
 	w := newWorld(t, amocrm.Options{})
 	w.Fault(amocrm.Fault{Kind: amocrm.Broken})

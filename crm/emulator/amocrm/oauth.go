@@ -216,7 +216,8 @@ func call(ctx context.Context, address string) error {
 	if err != nil {
 		return fmt.Errorf("call the integration: %w", err)
 	}
-	answer, err := http.DefaultTransport.RoundTrip(r)
+	server := &http.Transport{DisableKeepAlives: true} // called once, redirects are not followed
+	answer, err := server.RoundTrip(r)
 	if err != nil {
 		return fmt.Errorf("call the integration: %w", err)
 	}

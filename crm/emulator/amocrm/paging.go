@@ -1,7 +1,7 @@
 package amocrm
 
 import (
-	"net/http"
+	"errors"
 	"strconv"
 )
 
@@ -59,8 +59,11 @@ func number(text string, fallback int) (int, error) {
 		return fallback, nil
 	}
 	n, err := strconv.ParseUint(text, 10, 31)
-	if err != nil || n == 0 {
-		return 0, http.ErrNotSupported
+	if err != nil {
+		return 0, err
+	}
+	if n == 0 {
+		return 0, errors.New("not positive")
 	}
 	return int(n), nil
 }

@@ -26,10 +26,10 @@ var peoplePage = template.Must(template.ParseFS(pages, "people.html"))
 // it is amoCRM's: the paths begin with /_emulator, the addresses of cards are
 // the vendor's (2.5).
 func (p *Portal) servePeople(w http.ResponseWriter, r *http.Request) {
-	_, card := pageOf(r.URL.Path)
+	card, isCard := pageOf(r.URL.Path)
 	switch {
-	case r.Method == http.MethodGet && (r.URL.Path == "/" || card):
-		p.showPage(w)
+	case r.Method == http.MethodGet && (r.URL.Path == "/" || isCard):
+		p.showPage(w, card)
 	case r.Method == http.MethodGet && r.URL.Path == "/_emulator/state":
 		p.showState(w, r)
 	case r.Method == http.MethodGet && r.URL.Path == "/_emulator/changes":
@@ -56,7 +56,8 @@ func pageOf(path string) (Card, bool) {
 	return parseCard(kind + "/" + id)
 }
 
-func (p *Portal) showPage(w http.ResponseWriter) {
+// showPage sends the page with what it shows first, so that it is never blank.
+func (p *Portal) showPage(w http.ResponseWriter, open Card) {
 	read := func(name string) string {
 		data, err := pages.ReadFile(name)
 		if err != nil {
@@ -70,7 +71,8 @@ func (p *Portal) showPage(w http.ResponseWriter) {
 		Account string
 		Style   template.CSS
 		Script  template.JS
-	}{p.opt.Name, template.CSS(read("people.css")), template.JS(read("people.js"))}
+		State   pageState
+	}{p.opt.Name, template.CSS(read("people.css")), template.JS(read("people.js")), p.pageStateNow(open)}
 	if err := peoplePage.Execute(w, show); err != nil {
 		p.log.Debug("amocrm emulator: page", "error", err)
 	}
@@ -149,6 +151,7 @@ type (
 		Who     string `json:"who"`
 		Phone   string `json:"phone"`
 		Seconds int64  `json:"seconds"`
+		Result  string `json:"result"`
 		Link    string `json:"link"`
 		Due     int64  `json:"due"` // when a late link comes, Unix seconds
 		Service string `json:"service"`
@@ -180,15 +183,12 @@ type (
 
 func (p *Portal) showState(w http.ResponseWriter, r *http.Request) {
 	card, _ := parseCard(r.URL.Query().Get("card"))
-	unlock := p.lock()
-	state := p.pageState(card)
-	unlock()
-	answer := jsonReply(http.StatusOK, plainJSON, state)
 	w.Header().Set("Cache-Control", "no-store")
-	answer.write(w)
+	jsonReply(http.StatusOK, plainJSON, p.pageStateNow(card)).write(w)
 }
 
-func (p *Portal) pageState(open Card) pageState {
+func (p *Portal) pageStateNow(open Card) pageState {
+	defer p.lock()()
 	s := pageState{
 		Account: p.opt.Name, Host: p.domain(), Feed: p.feed(open), Switches: p.switches.list(p.unsaved),
 		Unknown: p.unknown, Violations: p.violations(), Blocked: p.limiter.closed,
@@ -257,11 +257,12 @@ func (p *Portal) feed(c Card) []pageNote {
 		var params struct {
 			Phone, Service, Text, Link string
 			Duration                   json.Number
+			Result                     string `json:"call_result"`
 		}
 		_ = json.Unmarshal(n.params, &params) // foreign params may have any shape; what fits is shown
 		view := pageNote{
 			ID: n.id, Card: n.card.String(), Type: n.kind, At: n.created.Unix(), Changed: n.updated.Sub(n.created) > time.Second,
-			Pinned: n.pinned, Who: p.nameOf(n.responsible), Phone: params.Phone, Link: params.Link, Service: params.Service, Text: params.Text,
+			Pinned: n.pinned, Who: p.nameOf(n.responsible), Phone: params.Phone, Result: params.Result, Link: params.Link, Service: params.Service, Text: params.Text,
 		}
 		view.Seconds, _ = params.Duration.Int64()
 		if !n.linkDue.IsZero() {

@@ -66,7 +66,7 @@ function go(event, page) {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   history.pushState(null, '', page);
-  load().then(() => { $('main').scrollTop = $('main').scrollHeight; });
+  load().then(() => { $('#feed').scrollTop = $('#feed').scrollHeight; });
   $('#call').elements.card.value = openCard() || $('#call').elements.card.value;
 }
 
@@ -142,14 +142,14 @@ function noteNode(note) {
   const where = note.away && el('a', { href: note.away.page, onclick: (event) => go(event, note.away.page) }, note.away.name);
   if (note.type === 'call_in' || note.type === 'call_out') {
     const incoming = note.type === 'call_in';
-    const second = el('div', { class: 'sub' }, [note.phone, length(note.seconds), note.who].filter(Boolean).join(' · '), where && ' · ', where);
+    const second = el('div', { class: 'sub' }, [note.phone, length(note.seconds), note.result, note.who].filter(Boolean).join(' · '), where && ' · ', where);
     const node = el('article', { class: 'note call' },
       el('div', { class: 'row' }, wayIcon(incoming), el('b', {}, incoming ? 'Входящий звонок' : 'Исходящий звонок'), el('time', {}, clock(note.at))), second);
     if (/^https?:/.test(note.link)) {
       const late = el('div', { class: 'late', hidden: true }, 'Запись не открылась: телефония её ещё не сохранила.');
       node.append(el('audio', { controls: true, preload: 'none', src: note.link, onerror: () => { late.hidden = false; }, onplay: () => { late.hidden = true; } }), late);
     } else {
-      node.append(el('div', { class: 'late' }, note.due ? `Запись появится в ${new Date(note.due * 1000).toLocaleTimeString('ru')}` : 'Записи нет'));
+      node.append(el('div', { class: note.due ? 'late' : 'late never' }, note.due ? `Запись появится в ${new Date(note.due * 1000).toLocaleTimeString('ru')}` : 'Записи нет'));
     }
     return node;
   }
@@ -173,13 +173,13 @@ function showFeed() {
     items.push({ ...note, away: note.card !== openCard() && owner ? { page: owner.page, name: owner.name } : null });
   }
   if (!items.length) items.push({ id: 'none' });
-  const main = $('main');
-  const atEnd = main.scrollHeight - main.scrollTop - main.clientHeight < 80;
-  sync($('#feed'), items, (item) => item.id, (item) => {
+  const feed = $('#feed');
+  const atEnd = feed.scrollHeight - feed.scrollTop - feed.clientHeight < 80;
+  sync(feed, items, (item) => item.id, (item) => {
     if (item.id === 'none') return el('div', { class: 'empty' }, 'Событий ещё не было. Добавьте звонок справа: он появится здесь, а за ним результат распознавания.');
     return item.day ? el('div', { class: 'day' }, item.day) : noteNode(item);
   });
-  if (atEnd) main.scrollTop = main.scrollHeight;
+  if (atEnd) feed.scrollTop = feed.scrollHeight;
 }
 
 function options(select, items, value, text, group) {
@@ -205,7 +205,7 @@ function showForm() {
   const cards = state.cards.filter((card) => kinds.includes(card.kind))
     .sort((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind) || a.name.localeCompare(b.name, 'ru'));
   options(fields.card, cards, (card) => card.card, (card) => card.name, (card) => names[card.kind]);
-  options(fields.recording, state.recordings, (rec) => rec.name, (rec) => `${rec.title} · ${length(rec.seconds)}`);
+  options(fields.recording, state.recordings, (rec) => rec.name, (rec) => `${length(rec.seconds)} · ${rec.title}`);
   const chosen = cardOf(fields.card.value);
   fields.twice.closest('label').hidden = !chosen || !chosen.linked.some((name) => name.startsWith('contacts/'));
   $('#call .main').disabled = !state.recordings.length;
@@ -232,7 +232,7 @@ function showAccess() {
   sync($('#access'), state.clients.length ? state.clients : [{ id: 'none' }], (client) => client.id, (client) => {
     if (client.id === 'none') return el('div', { class: 'told' }, 'Интеграция не зарегистрирована');
     const secret = el('div', { class: 'secret', hidden: !said }, 'Скопируйте в настройки подключения', el('textarea', { readonly: true, 'aria-label': 'Код или токен', onfocus: (event) => event.target.select() }, said));
-    const show = async (what) => {
+    const give = async (what) => {
       const answer = await act(what, { client: client.id });
       said = answer.text;
       for (const area of document.querySelectorAll('.secret')) {
@@ -244,8 +244,8 @@ function showAccess() {
       el('div', {}, client.name || 'Интеграция', el('span', { class: 'sub' }, client.live ? '' : ' · доступ не выдан')),
       el('dl', {}, el('dt', {}, 'ID'), el('dd', {}, client.id), el('dt', {}, 'Секрет'), el('dd', {}, client.secret), el('dt', {}, 'Адрес'), el('dd', {}, client.redirect)),
       el('div', { class: 'buttons' },
-        el('button', { onclick: () => show('code') }, 'Код на 20 минут'),
-        el('button', { onclick: () => show('token') }, 'Долгий токен'),
+        el('button', { onclick: () => give('code') }, 'Код на 20 минут'),
+        el('button', { onclick: () => give('token') }, 'Долгий токен'),
         el('button', { class: 'danger', onclick: () => act('revoke', {}) }, 'Отозвать доступ')),
       secret);
   });
@@ -279,12 +279,18 @@ async function act(what, body) {
 }
 
 async function load() {
-  const answer = await fetch(`/_emulator/state?card=${encodeURIComponent(openCard())}`);
-  state = await answer.json();
+  const asked = openCard();
+  const answer = await fetch(`/_emulator/state?card=${encodeURIComponent(asked)}`);
+  const fresh = await answer.json();
+  if (asked === openCard()) show(fresh); // else the reader has gone on meanwhile
+}
+
+function show(fresh) {
+  state = fresh;
   for (const name of ['cards', 'feed', 'recordings', 'clients', 'requests', 'unknown', 'violations']) state[name] ??= [];
   for (const card of state.cards) card.linked ??= [];
   $('#host').textContent = state.host;
-  for (const show of [showCards, showAbout, showFeed, showForm, showSwitches, showAccess, showRequests, showAlarm]) show();
+  for (const part of [showCards, showAbout, showFeed, showForm, showSwitches, showAccess, showRequests, showAlarm]) part();
 }
 
 for (const tab of document.querySelectorAll('.tabs button')) {
@@ -310,5 +316,6 @@ $('#call').addEventListener('submit', async (event) => {
 });
 
 window.addEventListener('popstate', load);
-load().then(() => { $('main').scrollTop = openCard() ? $('main').scrollHeight : 0; });
+show(firstState);
+$('#feed').scrollTop = $('#feed').scrollHeight;
 new EventSource('/_emulator/changes').onmessage = load;

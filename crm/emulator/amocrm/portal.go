@@ -26,7 +26,7 @@ type Options struct {
 	Name      string // "": Ромашка
 	Subdomain string // "": romashka
 	TopDomain string // what follows the subdomain; "": amocrm.ru
-	Host      string // API host named in tokens (api_domain); "": the host the last request came to
+	Host      string // host named in tokens (api_domain) and in referer; "": the one a request came to
 	DriveURL  string // answer of with=drive_url; "": https://drive-b.amocrm.ru
 
 	Limits Limits

@@ -211,7 +211,7 @@ func (p *Portal) play(w http.ResponseWriter, r *http.Request, rec Recording) {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }() // it was only read
 		audio = file
 	}
 	w.Header().Set("Content-Type", rec.contentType())

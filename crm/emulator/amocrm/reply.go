@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 const (
@@ -22,11 +23,16 @@ type reply struct {
 	status int
 	kind   string // Content-Type
 	body   []byte
+
+	retryAfter time.Duration // 0: no such header
 }
 
 func (a reply) write(w http.ResponseWriter) {
 	if a.kind != "" {
 		w.Header().Set("Content-Type", a.kind)
+	}
+	if a.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(a.retryAfter/time.Second)))
 	}
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body) // the client has gone; nobody is left to tell
@@ -49,7 +55,7 @@ func jsonReply(status int, kind string, body any) reply {
 	if err != nil {
 		panic(fmt.Sprintf("amocrm emulator: marshal own answer: %v", err))
 	}
-	return reply{status, kind, data}
+	return reply{status: status, kind: kind, body: data}
 }
 
 // hal is the answer of a success.
@@ -91,7 +97,7 @@ func invalid(complaints []complaint) reply {
 
 // tooMany is the 429: not JSON, and without Retry-After (8, point 1).
 func tooMany() reply {
-	return reply{http.StatusTooManyRequests, "text/plain; charset=utf-8", []byte("Too Many Requests\n")}
+	return reply{status: http.StatusTooManyRequests, kind: "text/plain; charset=utf-8", body: []byte("Too Many Requests\n")}
 }
 
 // nginx is a page of the servers in front of amoCRM.
@@ -99,5 +105,5 @@ func nginx(status int) reply {
 	title := fmt.Sprintf("%d %s", status, http.StatusText(status))
 	page := "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + title +
 		"</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
-	return reply{status, "text/html", []byte(page)}
+	return reply{status: status, kind: "text/html", body: []byte(page)}
 }
