@@ -32,11 +32,17 @@ other_roads="Other roads: 'make whisper WHISPER_PREFIX=/path' uses a build of yo
 
 [[ $native != *[[:space:]]* ]] || die "the path $native has a space in it, which the linker's options cannot carry: move the checkout."
 
-# complete KEY: whether the prefix was made by this script in this way already.
-complete() { [[ -f $pc && -f $sbom && $(cat "$native/made" 2>/dev/null) == "$1" ]]; }
+# complete KEY: whether the prefix was made by this script in this way already,
+# and nobody took the library away since.
+complete() {
+	[[ -f $pc && -f $sbom && $(cat "$native/made" 2>/dev/null) == "$1" ]] || return
+	local lib
+	lib=$(sed -n 's/^Libs: -L\([^ ]*\).*/\1/p' "$pc")
+	[[ -z $lib || -e $lib/libwhisper.so ]]
+}
 
 # key WORDS...: names a way of making the prefix; another script makes it anew.
-key() { echo "$* $(sha256sum <"$0" | cut -c1-16)"; }
+key() { echo "$* $native $(sha256sum <"$0" | cut -c1-16)"; }
 
 # write_pc LIBDIR INCLUDEDIR [LINKER]: RPATH instead of RUNPATH, because only
 # RPATH counts for the libraries' own dependencies. With LINKER the program runs
@@ -139,13 +145,15 @@ debian() {
 	derive_sources "$work/sources"
 	[[ -n $(ls "$work/sources") ]] || die "this machine has no Debian package source to derive one from. $other_roads"
 	say "reading the package list of Debian $suite (private, this machine's own sources stay as they are)"
-	private_apt apt-get update >"$work/log" 2>&1 || {
-		cat "$work/log" >&2
-		die "the package list could not be read. $other_roads"
-	}
+	# One of several sources may fail, for example one of another vendor that has
+	# no such suite. What is not signed is not there for apt.
+	private_apt apt-get update >"$work/log" 2>&1 || true
 	local version
 	version=$(candidate libwhisper-dev)
-	[[ -n $version ]] || die "this machine's mirror has no libwhisper-dev in $suite. $other_roads"
+	[[ -n $version ]] || {
+		cat "$work/log" >&2
+		die "this machine's mirror offers no signed libwhisper-dev in $suite. $other_roads"
+	}
 	at_least libwhisper-dev "$version" "$min_whisper"
 	at_least libggml-dev "$(candidate libggml-dev)" "$min_ggml"
 
