@@ -30,7 +30,7 @@ func watchGPUs(ctx context.Context, report func(cards []GPU, problem string)) {
 		report(nil, initProblem(ret))
 		return
 	}
-	defer nvml.Shutdown()
+	defer func() { _ = nvml.Shutdown() }()
 	tick := time.NewTicker(gpuEvery)
 	defer tick.Stop()
 	for {

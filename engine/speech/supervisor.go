@@ -139,7 +139,7 @@ func New(o Options) *Supervisor {
 	}
 	if o.Command == nil {
 		o.Command = func() *exec.Cmd {
-			return exec.Command("/proc/self/exe", "worker", "speech", "--model", o.ModelPath, "--states", strconv.Itoa(o.States)) //nolint:gosec // ourselves
+			return exec.Command("/proc/self/exe", "worker", "speech", "--model", o.ModelPath, "--states", strconv.Itoa(o.States)) //nolint:noctx // Close ends it
 		}
 	}
 	s := &Supervisor{

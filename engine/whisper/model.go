@@ -201,7 +201,7 @@ func languagesOf(ctx *C.struct_whisper_context) []string {
 
 func deviceOf(gpu bool, device int) (backend, name string) {
 	var n, d *C.char
-	C.fs_device(C.bool(gpu), C.int(device), &n, &d)
+	C.fs_device(C.bool(gpu), C.int(device), &n, &d) //nolint:gocritic // it looks at generated code
 	return C.GoString(n), C.GoString(d)
 }
 
@@ -217,7 +217,8 @@ func (m *Model) Device() (backend, name string) { return m.backend, m.device }
 func (m *Model) Version() string { return C.GoString(C.whisper_version()) }
 
 // Transcribe returns what was said in one window, times relative to it. It
-// waits for a free state and ends early with ctx's error. Silence gives nothing.
+// waits for a free state. When ctx ends it returns ctx's error after the pass of
+// the encoder or the token it is at. Silence gives nothing.
 func (m *Model) Transcribe(ctx context.Context, s engine.Samples, language string) ([]engine.Segment, error) {
 	if len(s.PCM) == 0 {
 		return nil, nil
@@ -288,7 +289,7 @@ func (m *Model) run(ctx context.Context, st *state, pcm []float32, language stri
 	})
 	var out *C.uchar
 	var size C.size_t
-	rc := C.fs_run(m.ctx, st.c, (*C.float)(&pcm[0]), C.int(len(pcm)), lang, st.stop, &out, &size)
+	rc := C.fs_run(m.ctx, st.c, (*C.float)(&pcm[0]), C.int(len(pcm)), lang, st.stop, &out, &size) //nolint:gocritic // it looks at generated code
 	if !undo() {
 		<-set // a late flag must not stop the state's next window
 	}
