@@ -25,7 +25,8 @@ import (
 type Config struct {
 	Listen       string        `koanf:"listen"`        // host:port of the web server
 	BaseURL      string        `koanf:"base_url"`      // how browsers reach it; "" means http://listen
-	DataDir      string        `koanf:"data_dir"`      // database, audio, keys
+	DataDir      string        `koanf:"data_dir"`      // database and audio: what a backup holds
+	KeysDir      string        `koanf:"keys_dir"`      // keys and the ledger's anchor, apart from the data; "" means data_dir-keys
 	ModelsDir    string        `koanf:"models_dir"`    // speech models; "" means data_dir/models
 	Model        string        `koanf:"model"`         // file or name of the speech model; "" picks one
 	DemoModel    string        `koanf:"demo_model"`    // what is used, and said, when no model is installed
@@ -92,7 +93,7 @@ func LoadConfig(path string, flags map[string]any) (Config, error) {
 func koanfKeys() map[string]bool {
 	keys := map[string]bool{}
 	for _, k := range []string{
-		"listen", "base_url", "data_dir", "models_dir", "model", "demo_model", "speech_states",
+		"listen", "base_url", "data_dir", "keys_dir", "models_dir", "model", "demo_model", "speech_states",
 		"keep_audio", "poll", "tls_cert", "tls_key",
 	} {
 		keys[k] = true
@@ -106,6 +107,9 @@ func (c *Config) complete() error {
 	}
 	if c.DataDir == "" {
 		return errors.New("configuration: data_dir is empty")
+	}
+	if c.KeysDir == "" {
+		c.KeysDir = filepath.Clean(c.DataDir) + "-keys"
 	}
 	if c.ModelsDir == "" {
 		c.ModelsDir = filepath.Join(c.DataDir, "models")
