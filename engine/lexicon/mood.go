@@ -5,18 +5,18 @@ import "flysense/engine"
 // Grievances are a client's, with how heavy they weigh.
 var grievancePhrases = []phrase{
 	// a complaint, or the threat of one
-	{text: "жаловаться|пожаловаться|жалуюсь", weight: 4}, {text: "=жалоба|=жалобу|=жалобы|=жалобой", weight: 3},
+	{text: "жаловаться|пожаловаться|=жалуюсь|=жалуемся|=жалуется|=пожалуюсь|=пожалуемся", weight: 4}, {text: "=жалоба|=жалобу|=жалобы|=жалобой", weight: 3},
 	{text: "претензия", weight: 3}, {text: "рекламация", weight: 3},
 	{text: "=в =суд", weight: 5}, {text: "=судиться|=засужу|=засудим", weight: 5}, {text: "роспотребнадзор", weight: 5}, {text: "прокуратура", weight: 5},
 	{text: "=в =полицию", weight: 5}, {text: "юрист|адвокат", weight: 2},
-	{text: "плохой|негативный|отрицательный|гневный отзыв", weight: 4}, {text: "=соедините|=позовите|=позови|=дайте ~ руководител*|начальник*|директор*|старш*", weight: 3},
+	{text: "плохой|негативный|отрицательный|гневный отзыв*", weight: 4}, {text: "=соедините|=позовите|=позови|=дайте ~ руководител*|начальник*|директор*|старш*", weight: 3},
 	// anger
 	{text: "безобрази*", weight: 4}, {text: "возмут*", weight: 4}, {text: "возмущ*", weight: 4}, {text: "отвратительн*", weight: 4}, {text: "ужасн*", weight: 3},
 	{text: "=это ~ =ужас|=кошмар|=позор", weight: 4}, {text: "=полный|=просто|=тихий =ужас|=кошмар|=бардак", weight: 4}, {text: "кошмар*", weight: 3},
 	{text: "=бред|=бредятина", weight: 3}, {text: "=ерунда|=чушь", weight: 2}, {text: "=бардак", weight: 3},
 	{text: "хам*", weight: 3}, {text: "нахам*", weight: 4}, {text: "нагруб*", weight: 4}, {text: "груби*", weight: 3},
 	{text: "обману*", weight: 4}, {text: "обманыва*", weight: 4}, {text: "мошенн*", weight: 5}, {text: "=развод|=разводилово|=разводите", weight: 2}, {text: "=кинули", weight: 3},
-	{text: "издева*", weight: 4}, {text: "=надоел*", weight: 3}, {text: "надоел*", weight: 3}, {text: "=достали", weight: 3},
+	{text: "издева*", weight: 4}, {text: "надоел*", weight: 3}, {text: "=достали", weight: 3},
 	{text: "идиот*", weight: 4}, {text: "дебил*", weight: 4}, {text: "=дурак|=дураки|=дура|=дураков", weight: 3}, {text: "дурацк*", weight: 3}, {text: "придур*", weight: 4}, {text: "=уроды|=урод", weight: 4},
 	{text: "=чертов|=чертова|=чертовы", weight: 2}, {text: "=черт =знает|=возьми|=побери", weight: 3}, {text: "=черт", weight: 2}, {text: "=блин", weight: 1},
 	{text: "=нахрен|=нафиг", weight: 3}, {text: "=ни =хрена|=фига", weight: 3}, {text: "=какого =хрена|=черта", weight: 4}, {text: "=хрен =знает", weight: 3},
@@ -35,8 +35,8 @@ var grievancePhrases = []phrase{
 // Rude words of an agent. What a client says in anger an agent repeats to
 // soothe ("понимаю ваше недовольство"), so the list above is not for agents.
 var rudePhrases = []phrase{
-	{text: "идиот*", weight: 5}, {text: "дебил*", weight: 5}, {text: "дурак|дура", weight: 4}, {text: "придур*", weight: 5},
-	{text: "=не =мои|=наши =проблемы", weight: 5}, {text: "=это =ваши =проблемы", weight: 5}, {text: "=мне =все =равно|=равно,", weight: 4}, {text: "=мне =плевать", weight: 5},
+	{text: "идиот*", weight: 5}, {text: "дебил*", weight: 5}, {text: "=дурак|=дураки|=дура", weight: 4}, {text: "придур*", weight: 5},
+	{text: "=не =мои|=наши =проблемы", weight: 5}, {text: "=это =ваши =проблемы", weight: 5}, {text: "=мне =все =равно", weight: 4}, {text: "=мне =плевать", weight: 5},
 	{text: "=отстаньте", weight: 5}, {text: "=не =кричите|=орите", weight: 3}, {text: "=не =морочьте", weight: 4}, {text: "=сами =виноваты", weight: 4}, {text: "=что =вам =надо", weight: 4},
 	{text: "=читайте =договор|=внимательнее", weight: 2}, {text: "=замолчите|=заткнитесь", weight: 5},
 }
@@ -70,7 +70,7 @@ const (
 	lateBonus  = 0.8  // a word at the end weighs 1.8 times one at the beginning
 	moodFloor  = 1.5  // less feeling than this is neutral
 	angerFloor = 3    // and so is a little coldness
-	gladShare  = 0.5  // (praise-anger)/(praise+anger) from here on is positive
+	gladShare  = 0.33 // (praise-anger)/(praise+anger) from here on is positive
 	angryShare = -0.3 // and down to here negative
 )
 
@@ -96,7 +96,7 @@ func (a *Analyst) anger(t talk, s sentence) (weight float64, at int) {
 		}
 	}
 	for i, w := range s.words {
-		if isCoarse(w.form) {
+		if w.coarse {
 			weight += 4
 			if heaviest < 4 {
 				heaviest, at = 4, i

@@ -27,7 +27,7 @@ var coarse = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`шлюх\pL*`, `ублюд\pL*`, `гнид[аыуе]`, `мраз(?:ь|и|ью|от\pL*)`, `твар(?:ь|и|ью|ей)`,
 	`(?:за|об|на)?говн\pL*`, `говенн\pL*`,
 	`жоп\pL*`, `дерьм\pL*`,
-	`(?:на|за|об|обо|по|про|у|вы|ис)?сра(?:ть|ться|л|ла|ли|лся|лись|н(?:ый|ая|ое|ые|ого|ой|ую|ом|ым|ых|ь|и))`,
+	`(?:на|за|об|обо|по|про|у|вы|ис)?сра(?:ть|ться|л|ла|ли|лся|лись|нн?(?:ый|ая|ое|ые|ого|ой|ую|ом|ым|ых|ь|и))`,
 	`(?:обо|за|по|у|на)?сс(?:ать|ал|ала|али|ыт|ышь)`,
 	`(?:на|по|ни|до|о|за|а)?хер(?:а|у|ом|е|ы|ов\pL*|н\pL*|ен\pL*|ач\pL*|ить?|ил\pL*|еть|ел\pL*|аси)?`,
 	`чмо`, `чмошник\pL*`, `епт(?:а|ить|ь)?`,
@@ -38,7 +38,6 @@ var coarse = regexp.MustCompile(`^(?:` + strings.Join([]string{
 // innocent words that the roots above would catch.
 var innocent = map[string]bool{
 	"ебей": true, "ебург": true, "ебурге": true, "ебурга": true, // a marketplace and a city, as people say them
-	"хуинь": true,
 }
 
 // isCoarse judges one word in its looked-up form. Parts joined by a hyphen are
@@ -58,7 +57,7 @@ func profanity(t talk) engine.Verdict {
 	verdict := engine.Verdict{Kind: engine.Profanity}
 	for _, s := range t.sentences {
 		for i, w := range s.words {
-			if !isCoarse(w.form) {
+			if !w.coarse {
 				continue
 			}
 			if s.speaker == engine.Agent {

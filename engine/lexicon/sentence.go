@@ -17,13 +17,23 @@ const (
 	sentenceWords = 30
 )
 
+// longestStemmed bounds the words that are stemmed, in bytes: the work for one
+// grows with the square of its length, and no Russian word is longer.
+const longestStemmed = 80
+
 // word is a word of the transcript, ready to be looked up.
 type word struct {
 	text string // as written, with punctuation
 	form string // lower case, е for ё, without punctuation
-	stem string
-	at   time.Duration
-	end  time.Duration
+	meaning
+	at  time.Duration
+	end time.Duration
+}
+
+// meaning is what does not depend on where a word stands.
+type meaning struct {
+	stem   string
+	coarse bool
 }
 
 // closed reports whether punctuation follows the word.
@@ -57,10 +67,11 @@ type talk struct {
 	sided     bool // it is known who spoke
 }
 
-// read splits a transcript into sentences. Every word is stemmed once.
+// read splits a transcript into sentences. Every word form is looked up
+// once.
 func read(t engine.Transcript) talk {
 	var out talk
-	stems := map[string]string{}
+	known := map[string]meaning{}
 	for i, turn := range t.Turns {
 		if turn.Speaker != engine.Unknown {
 			out.sided = true
@@ -83,7 +94,12 @@ func read(t engine.Transcript) talk {
 				}
 				continue
 			}
-			w.stem = stemOf(stems, w.form)
+			m, ok := known[w.form]
+			if !ok {
+				m = meaning{stemOf(w.form), isCoarse(w.form)}
+				known[w.form] = m
+			}
+			w.meaning = m
 			now = append(now, w)
 			if strings.ContainsAny(w.text, ".!?…") && w.closed() {
 				end()
@@ -122,11 +138,9 @@ func normal(s string) string {
 	})
 }
 
-func stemOf(known map[string]string, form string) string {
-	if s, ok := known[form]; ok {
-		return s
+func stemOf(form string) string {
+	if len(form) > longestStemmed {
+		return form
 	}
-	s := russian.Stem(form, true)
-	known[form] = s
-	return s
+	return russian.Stem(form, true)
 }
