@@ -34,7 +34,7 @@ func confine(q question) error {
 		return err
 	}
 	cpu := uint64((cpuFloor + q.Length/cpuShare).Seconds())
-	written := uint64(q.Length.Seconds()+1) * uint64(q.Rate) * maxChannel * 2
+	written := uint64((q.Length.Seconds() + 1) * float64(q.Rate) * maxChannel * 2)
 	for _, l := range []struct {
 		name  string
 		which int
@@ -60,9 +60,9 @@ func addressSpace() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var pages uint64
+	var pages, pageBytes = uint64(0), uint64(os.Getpagesize()) //nolint:gosec // positive
 	if _, err := fmt.Sscan(strings.Fields(string(stat))[0], &pages); err != nil {
 		return 0, fmt.Errorf("read address space: %w", err)
 	}
-	return pages * uint64(os.Getpagesize()), nil
+	return pages * pageBytes, nil
 }

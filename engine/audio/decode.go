@@ -2,11 +2,9 @@ package audio
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"time"
 
 	"flysense/engine"
@@ -143,8 +141,7 @@ func (w *pcmWriter) put() error {
 	var b [2]byte
 	for i := range w.ready[0] {
 		for c := range w.ready {
-			v := math.Round(float64(w.ready[c][i]) * (1 << 15))
-			binary.LittleEndian.PutUint16(b[:], uint16(int16(max(math.MinInt16, min(math.MaxInt16, v)))))
+			putPCM16(b[:], w.ready[c][i])
 			if _, err := w.to.Write(b[:]); err != nil {
 				return fmt.Errorf("write samples: %w", err)
 			}

@@ -2,6 +2,7 @@ package audio
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -12,8 +13,6 @@ import (
 
 	"flysense/engine"
 )
-
-var anyLimits = Limits{}.orDefault()
 
 // decodeBytes decodes a file held in memory, in this process.
 func decodeBytes(file []byte, name string, limits Limits) (decoded, error) {
@@ -110,8 +109,8 @@ func toneShare(pcm []float32, rate int, hz float64) float64 {
 
 func wantBad(t *testing.T, err error, code, says string) {
 	t.Helper()
-	b, ok := err.(*engine.BadAudio)
-	if !ok {
+	var b *engine.BadAudio
+	if !errors.As(err, &b) {
 		t.Fatalf("error %v, want %s", err, code)
 	}
 	if b.Code != code || !strings.Contains(b.Reason, says) || !strings.HasSuffix(b.Reason, "Деньги не списаны.") {

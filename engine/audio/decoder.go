@@ -97,11 +97,11 @@ func (d *Decoder) ask(ctx context.Context, path string, q question, samples *os.
 	}
 	if err != nil {
 		d.log().Warn("decode worker died", "err", err, "stderr", complained.String())
-		return answer{}, fmt.Errorf("decode worker: %w: %v: %s", engine.ErrWorkerDied, err, complained)
+		return answer{}, fmt.Errorf("decode worker: %w: %w: %s", engine.ErrWorkerDied, err, complained)
 	}
 	var a answer
 	if err := json.Unmarshal(said.Bytes(), &a); err != nil {
-		return answer{}, fmt.Errorf("decode worker: %w: answer: %v", engine.ErrWorkerDied, err)
+		return answer{}, fmt.Errorf("decode worker: %w: answer: %w", engine.ErrWorkerDied, err)
 	}
 	switch {
 	case a.Bad != nil:
@@ -195,10 +195,10 @@ type edges struct {
 func (e *edges) Write(p []byte) (int, error) {
 	n := min(len(p), e.most/2-len(e.first))
 	e.first = append(e.first, p[:n]...)
-	rest := append(e.last, p[n:]...)
-	over := max(0, len(rest)-e.most/2)
+	e.last = append(e.last, p[n:]...)
+	over := max(0, len(e.last)-e.most/2)
 	e.lost = e.lost || over > 0
-	e.last = append(e.last[:0], rest[over:]...)
+	e.last = append(e.last[:0], e.last[over:]...)
 	return len(p), nil
 }
 

@@ -1,7 +1,7 @@
 package audio
 
 import (
-	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 
@@ -39,7 +39,7 @@ func openMP3(r io.ReaderAt, size int64) (*source, error) {
 	}
 	all := newFrames(r, size, at, first)
 	frame, err := all.next()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil, damaged("в файле нет ни одного целого кадра MP3")
 	} else if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func openMP3(r io.ReaderAt, size int64) (*source, error) {
 		start, count = at+int64(len(frame)), 0
 	}
 	for {
-		if _, err := all.next(); err == io.EOF {
+		if _, err := all.next(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return nil, err
@@ -139,7 +139,7 @@ func (m *mp3) read(dst [][]float32) (int, error) {
 	n := int(min(int64(len(dst[0])), m.left, int64(len(m.pcm)/2/channels)))
 	for i := range n {
 		for c := range channels {
-			dst[c][i] = float32(int16(binary.NativeEndian.Uint16(m.pcm[2*(i*channels+c):]))) / (1 << 15)
+			dst[c][i] = fromPCM16(m.pcm[2*(i*channels+c):])
 		}
 	}
 	m.pcm = m.pcm[2*n*channels:]
@@ -156,7 +156,7 @@ func (m *mp3) decodeBlock(channels int) error {
 	count := 0
 	for ; count < blockFrames; count++ {
 		frame, err := m.frames.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return err

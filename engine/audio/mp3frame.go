@@ -3,6 +3,7 @@ package audio
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 )
 
@@ -78,7 +79,7 @@ func firstFrame(r io.ReaderAt, size int64) (at int64, h frameHeader, ok bool) {
 	at = skipID3(r, size)
 	head := make([]byte, max(0, min(headBytes, size-at)))
 	n, err := r.ReadAt(head, at)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, h, false
 	}
 	head = head[:n]
@@ -103,7 +104,7 @@ func follow(r io.ReaderAt, size, at int64, first frameHeader, atStart bool) bool
 		at += int64(h.bytes)
 		var b [headerBytes]byte
 		n, err := r.ReadAt(b[:], min(at, size))
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return false
 		}
 		if n < headerBytes || string(b[:3]) == "TAG" || string(b[:3]) == "APE" {
@@ -156,7 +157,7 @@ func (f *frames) next() ([]byte, error) {
 		}
 		if h, ok := parseHeader(head); ok && h.fits(f.first) {
 			b, err := f.r.Peek(h.bytes + headerBytes)
-			if err != nil && err != io.EOF {
+			if err != nil && !errors.Is(err, io.EOF) {
 				return nil, err
 			}
 			switch next, ok := parseHeader(b[min(len(b), h.bytes):]); {

@@ -1,7 +1,6 @@
 package audio
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +43,7 @@ func (p *pcm) Read(w engine.Window) (engine.Samples, error) {
 	}
 	out := make([]float32, to-from)
 	for i := range out {
-		out[i] = float32(int16(binary.LittleEndian.Uint16(raw[int64(i)*step+int64(w.Channel)*2:]))) / (1 << 15)
+		out[i] = fromPCM16(raw[int64(i)*step+int64(w.Channel)*2:])
 	}
 	p.mute(w.Channel, from, out)
 	return engine.Samples{Rate: p.rate, PCM: out}, nil

@@ -2,6 +2,7 @@ package audio
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -133,13 +134,11 @@ func sampleDecoder(tag, width, bits int) (func([]byte) float32, string) {
 	case 1:
 		return func(b []byte) float32 { return (float32(b[0]) - 128) / 128 }, name
 	case 2:
-		return func(b []byte) float32 { return float32(int16(binary.LittleEndian.Uint16(b))) / (1 << 15) }, name
+		return fromPCM16, name
 	case 3:
-		return func(b []byte) float32 {
-			return float32(int32(uint32(b[0])<<8|uint32(b[1])<<16|uint32(b[2])<<24)) / (1 << 31)
-		}, name
+		return fromPCM24, name
 	case 4:
-		return func(b []byte) float32 { return float32(int32(binary.LittleEndian.Uint32(b))) / (1 << 31) }, name
+		return fromPCM32, name
 	}
 	return nil, ""
 }
@@ -150,7 +149,7 @@ func (w *wav) read(dst [][]float32) (int, error) {
 		w.buf = make([]byte, need)
 	}
 	n, err := io.ReadFull(w.r, w.buf[:len(dst[0])*align])
-	if err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = nil
 	}
 	n /= align
