@@ -35,7 +35,7 @@ type job struct {
 // the clock may step anywhere. After each step the ledger verifies and agrees
 // with the model.
 func TestLedgerMachine(t *testing.T) {
-	folder := t.TempDir()
+	folder := memory(t)
 	run := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		run++

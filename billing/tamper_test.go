@@ -55,7 +55,7 @@ func base(t testing.TB) string {
 
 func copyFolder(t testing.TB, from string) string {
 	t.Helper()
-	to := t.TempDir()
+	to := memory(t)
 	must(t, os.CopyFS(to, os.DirFS(from)))
 	must(t, os.Chmod(filepath.Join(to, "flysense.db"), 0o600))
 	return to
@@ -206,6 +206,10 @@ func TestTampering(t *testing.T) {
 			run(t, d, `DELETE FROM entry WHERE seq = ?`, all[len(all)-1].Seq)
 			rechain(t, d)
 		}, "I14", false},
+		"rest never released, rechained": {any, func(t *testing.T, d *db.DB, _ Entry) {
+			run(t, d, `DELETE FROM entry WHERE seq > (SELECT max(seq) FROM entry WHERE kind = 3)`)
+			rechain(t, d)
+		}, "I4", false},
 		"forged pack, rechained": {any, func(t *testing.T, d *db.DB, _ Entry) {
 			run(t, d, `INSERT INTO entry SELECT seq + 1, ts, epoch, 1, 1, 2, 360000000, NULL, 'pack:`+serial(9)+`', zeroblob(32), 'topup', '', 0, 0, NULL, zeroblob(32), randomblob(32) FROM entry ORDER BY seq DESC LIMIT 1`)
 			rechain(t, d)

@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
-	"io"
 	"time"
 	"unicode/utf8"
 )
@@ -76,7 +75,8 @@ func timely(k Key, issued, at time.Time) error {
 
 func assertion(what, inst string) []byte { return []byte("flysense/" + what + "/v1|" + inst) }
 
-// strict reads data into dst and demands that dst would be written as data.
+// strict reads data into dst and demands that dst would be written as data,
+// which also leaves no room for a tail.
 func strict(data []byte, dst any) error {
 	if !utf8.Valid(data) {
 		return ErrCanonical
@@ -84,9 +84,6 @@ func strict(data []byte, dst any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(dst); err != nil {
-		return ErrCanonical
-	}
-	if _, err := d.Token(); err != io.EOF {
 		return ErrCanonical
 	}
 	again, err := canonical(dst)
