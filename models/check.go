@@ -5,6 +5,7 @@ import (
 	"crypto/sha1" //nolint:gosec // the publisher gives SHA-1 only; a SHA-256 is kept beside it
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -68,7 +69,7 @@ func sum(ctx context.Context, path string, progress Progress) (sums, error) {
 		n, err := io.CopyN(both, file, step)
 		done += n
 		progress.tell(done, info.Size())
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return sums{hex.EncodeToString(strong.Sum(nil)), hex.EncodeToString(weak.Sum(nil))}, nil
 		} else if err != nil {
 			return sums{}, fmt.Errorf("check model: %w", err)

@@ -248,10 +248,10 @@ func (f Folder) write(e Entry) error {
 	if err != nil {
 		return fmt.Errorf("write receipt: %w", err)
 	}
-	if err := os.MkdirAll(f.Dir, 0o755); err != nil {
+	if err := os.MkdirAll(f.Dir, folderMode); err != nil {
 		return fmt.Errorf("write receipt: %w", err)
 	}
-	if err := os.WriteFile(f.receipt(e.File), b, 0o644); err != nil {
+	if err := os.WriteFile(f.receipt(e.File), b, modelMode); err != nil {
 		return fmt.Errorf("write receipt: %w", err)
 	}
 	return nil

@@ -40,7 +40,7 @@ func (f Folder) Import(ctx context.Context, from string, progress Progress) ([]I
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(f.Dir, 0o755); err != nil {
+	if err := os.MkdirAll(f.Dir, folderMode); err != nil {
 		return nil, fmt.Errorf("import: %w", err)
 	}
 	var out []Imported
@@ -115,7 +115,7 @@ func (f Folder) importFile(ctx context.Context, path, listed string, progress Pr
 			return Entry{}, &BadFile{name, "контрольная сумма не совпадает с файлом " + sumsFile + "; скопируйте модель заново"}
 		}
 	}
-	return f.install(ctx, m, part, nil)
+	return f.install(ctx, m, part)
 }
 
 func copyFile(ctx context.Context, from, to string, size int64, progress Progress) error {
@@ -124,7 +124,7 @@ func copyFile(ctx context.Context, from, to string, size int64, progress Progres
 		return err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, modelMode)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func copyFile(ctx context.Context, from, to string, size int64, progress Progres
 		n, err := io.CopyN(out, in, step)
 		done += n
 		progress.tell(done, size)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out.Close()
 		} else if err != nil {
 			return errors.Join(err, out.Close())

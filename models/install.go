@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -23,9 +24,16 @@ const maxModel = 8 << 30
 // appliance lives on the same one more often than not.
 const spare = 256 << 20
 
+// Models hold nothing secret, and the service may run as another user than
+// the administrator who loads them.
+const (
+	modelMode  = 0o644
+	folderMode = 0o755
+)
+
 // install checks the finished part file and makes it the model: all or nothing.
-func (f Folder) install(ctx context.Context, m Model, part string, progress Progress) (Entry, error) {
-	s, err := check(ctx, m, part, progress)
+func (f Folder) install(ctx context.Context, m Model, part string) (Entry, error) {
+	s, err := check(ctx, m, part, nil)
 	if err != nil {
 		var bad *BadFile
 		if errors.As(err, &bad) {
@@ -52,7 +60,7 @@ func settle(part, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(file.Chmod(0o644), file.Sync(), file.Close()); err != nil {
+	if err := errors.Join(file.Chmod(modelMode), file.Sync(), file.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(part, path); err != nil {
@@ -71,7 +79,7 @@ func roomFor(dir string, size int64) error {
 	if err := syscall.Statfs(dir, &s); err != nil {
 		return fmt.Errorf("look at the disk: %w", err)
 	}
-	return room(int64(s.Bavail)*s.Bsize, size)
+	return room(int64(min(s.Bavail, math.MaxInt32))*s.Bsize, size) // blocks beyond that are room enough
 }
 
 func room(free, size int64) error {

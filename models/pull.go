@@ -31,7 +31,7 @@ const (
 type Puller struct {
 	Folder Folder
 	Base   string                             // address of the folder with the files; "" is DefaultBase
-	Client *http.Client                       // nil is http.DefaultClient
+	Client *http.Client                       // nil is a plain one
 	Pause  time.Duration                      // before the first retry, doubled for each next; 0 is one second
 	Stall  time.Duration                      // silence after which a connection is given up; 0 is a minute
 	Room   func(dir string, size int64) error // nil asks the disk
@@ -54,7 +54,7 @@ func (p Puller) Pull(ctx context.Context, name string, progress Progress) (Entry
 }
 
 func (p Puller) pull(ctx context.Context, m Model, progress Progress) (Entry, error) {
-	if err := os.MkdirAll(p.Folder.Dir, 0o755); err != nil {
+	if err := os.MkdirAll(p.Folder.Dir, folderMode); err != nil {
 		return Entry{}, fmt.Errorf("pull %s: %w", m.Name, err)
 	}
 	address, err := url.JoinPath(p.base(), m.File)
@@ -66,7 +66,7 @@ func (p Puller) pull(ctx context.Context, m Model, progress Progress) (Entry, er
 		return Entry{}, fmt.Errorf("pull %s: %w", m.Name, err)
 	}
 	_ = os.Remove(d.tagFile())
-	return p.Folder.install(ctx, m, d.part, nil)
+	return p.Folder.install(ctx, m, d.part)
 }
 
 func (p Puller) base() string {
@@ -215,7 +215,7 @@ func (d *download) receive(res *http.Response, from, total int64, alarm *time.Ti
 			return err
 		}
 	}
-	file, err := os.OpenFile(d.part, os.O_CREATE|os.O_WRONLY, 0o644)
+	file, err := os.OpenFile(d.part, os.O_CREATE|os.O_WRONLY, modelMode)
 	if err != nil {
 		return fmt.Errorf("write part: %w", err)
 	}
@@ -239,7 +239,7 @@ func (d *download) remember(h http.Header) error {
 	if tag == "" {
 		tag = h.Get("Last-Modified")
 	}
-	if err := os.WriteFile(d.tagFile(), []byte(tag), 0o644); err != nil {
+	if err := os.WriteFile(d.tagFile(), []byte(tag), modelMode); err != nil {
 		return fmt.Errorf("write part: %w", err)
 	}
 	return nil
@@ -266,10 +266,10 @@ func (d *download) write(file *os.File, body io.Reader, done, total int64, alarm
 			}
 		}
 		switch {
-		case err == io.EOF && (total == 0 || done == total):
+		case errors.Is(err, io.EOF) && (total == 0 || done == total):
 			d.progress.tell(done, total)
 			return nil
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return fmt.Errorf("%w: %d of %d bytes came", errGoOn, done, total)
 		case err != nil:
 			return fmt.Errorf("%w: %w", errGoOn, err)
@@ -286,7 +286,7 @@ func (d *download) limit() int64 {
 
 func (d *download) client() *http.Client {
 	if d.Client == nil {
-		return http.DefaultClient
+		return &http.Client{} // no limit on the whole: a large model takes hours on a slow line
 	}
 	return d.Client
 }
