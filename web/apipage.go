@@ -17,7 +17,7 @@ func (s *Server) apiPage(w http.ResponseWriter, r *http.Request) {
 	type line struct{ Method, Path, Summary, Role string }
 	var lines []line
 	for _, route := range s.routes {
-		if !strings.HasPrefix(route.path, "/api/v1/") {
+		if !strings.HasPrefix(route.path, apiPrefix) {
 			continue
 		}
 		role := string(route.may)

@@ -225,7 +225,7 @@ func (s *Server) addHold(ctx context.Context, c *Call) error {
 }
 
 type editInput struct {
-	callInput
+	ID   string `path:"id" maxLength:"64"`
 	Body struct {
 		Field string `json:"field" enum:"summary,tone,tags,verdict"`
 		Value string `json:"value" maxLength:"20000" doc:"the text, the tone, the tags one per line, or kind=true and kind=false"`

@@ -159,7 +159,7 @@ type connectionInput struct {
 }
 
 type changeInput struct {
-	connectionInput
+	ID   string `path:"id" maxLength:"64"`
 	Body struct {
 		Name            *string   `json:"name,omitempty" maxLength:"300"`
 		On              *bool     `json:"on,omitempty" doc:"false switches the connection off"`
@@ -215,7 +215,7 @@ func allowed(lines []string) ([]rest.Allowed, error) {
 }
 
 type reconnectInput struct {
-	connectionInput
+	ID   string `path:"id" maxLength:"64"`
 	Body struct {
 		ClientID     string `json:"clientId,omitempty" maxLength:"300"`
 		ClientSecret string `json:"clientSecret,omitempty" maxLength:"300"`
@@ -252,9 +252,9 @@ func (s *Server) deleteConnection(ctx context.Context, in *connectionInput) (*no
 }
 
 type previewInput struct {
-	connectionInput
-	From int64 `query:"from" minimum:"1" required:"true" doc:"logged at or after, Unix ms"`
-	To   int64 `query:"to" minimum:"1" required:"true" doc:"logged before, Unix ms"`
+	ID   string `path:"id" maxLength:"64"`
+	From int64  `query:"from" minimum:"1" required:"true" doc:"logged at or after, Unix ms"`
+	To   int64  `query:"to" minimum:"1" required:"true" doc:"logged before, Unix ms"`
 }
 
 type previewOutput struct {
@@ -286,7 +286,7 @@ func (s *Server) previewArchive(ctx context.Context, in *previewInput) (*preview
 }
 
 type archiveInput struct {
-	connectionInput
+	ID   string `path:"id" maxLength:"64"`
 	Body struct {
 		From int64 `json:"from" minimum:"1"`
 		To   int64 `json:"to" minimum:"1"`

@@ -183,8 +183,8 @@ func ownWords(ctx huma.Context, _ string, body any) (any, error) {
 	}
 	var fields []string
 	for _, d := range model.Errors {
-		if field := d.Location; field != "" {
-			fields = append(fields, strings.TrimPrefix(field, "body."))
+		if field := strings.TrimPrefix(strings.TrimPrefix(d.Location, "body"), "."); field != "" {
+			fields = append(fields, field)
 		}
 	}
 	if len(fields) > 0 {

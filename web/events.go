@@ -33,7 +33,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	if !send(": connected\n\n") {
 		return
 	}
-	ping := time.NewTicker(pingEvery)
+	ping := time.NewTicker(s.ping)
 	defer ping.Stop()
 	for {
 		select {

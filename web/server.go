@@ -57,6 +57,7 @@ type Server struct {
 	metrics  *metrics
 	packs    *packLimit
 	snapshot snapshots
+	ping     time.Duration // pause between signs of life of a stream
 }
 
 // New builds the server; it starts nothing.
@@ -73,6 +74,7 @@ func New(o Options) (*Server, error) {
 		log:      o.Log,
 		sessions: o.Auth.Sessions(o.Secure, o.Idle),
 		packs:    newPackLimit(),
+		ping:     pingEvery,
 	}
 	var err error
 	if s.metrics, err = newMetrics(o.Metrics); err != nil {
@@ -93,6 +95,7 @@ func New(o Options) (*Server, error) {
 			r.typed(s.api, r.operation())
 		} else {
 			router.Path(r.path).Methods(r.methods()...).Handler(r.plain).Name(r.name())
+			describe(s.api.OpenAPI(), r)
 		}
 	}
 	describeErrors(s.api.OpenAPI())

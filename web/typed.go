@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
@@ -33,6 +34,9 @@ func typed[I, O any](s *Server, method, path string, may auth.Permission, summar
 	return r
 }
 
+// apiPrefix begins every path of the JSON API.
+const apiPrefix = "/api/v1/"
+
 // maxBody is the largest request body, in bytes.
 const maxBody = 1 << 20
 
@@ -45,7 +49,7 @@ func (r route) operation() huma.Operation {
 		MaxBodyBytes:    maxBody,
 		BodyReadTimeout: -1, // the guard sets deadlines for all routes
 		Security:        r.security(),
-		Tags:            []string{strings.Split(strings.TrimPrefix(r.path, "/api/v1/"), "/")[0]},
+		Tags:            []string{strings.Split(strings.TrimPrefix(r.path, apiPrefix), "/")[0]},
 	}
 }
 
@@ -69,6 +73,22 @@ func (a namedAdapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 // ServeHTTP implements huma.Adapter.
 func (a namedAdapter) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }
 
+// variable is a part of a path that is filled in.
+var variable = regexp.MustCompile(`\{(\w+)\}`)
+
+// describe adds a route of the API that is not JSON to the description.
+func describe(doc *huma.OpenAPI, r route) {
+	if !strings.HasPrefix(r.path, apiPrefix) {
+		return
+	}
+	op := r.operation()
+	op.Responses = map[string]*huma.Response{"200": {Description: r.summary}}
+	for _, name := range variable.FindAllStringSubmatch(r.path, -1) {
+		op.Parameters = append(op.Parameters, &huma.Param{Name: name[1], In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}})
+	}
+	doc.AddOperation(&op)
+}
+
 // describeErrors replaces huma's description of a refusal by ours, and tells
 // how to sign in.
 func describeErrors(doc *huma.OpenAPI) {
@@ -90,8 +110,7 @@ func describeErrors(doc *huma.OpenAPI) {
 	}
 }
 
-// openAPI serves the description of the JSON API with the routes that are not
-// JSON added by hand.
+// openAPI serves the description.
 func (s *Server) openAPI(w http.ResponseWriter, r *http.Request) {
 	text, err := json.Marshal(s.api.OpenAPI())
 	if err != nil {
