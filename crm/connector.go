@@ -3,6 +3,7 @@ package crm
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/url"
 	"time"
 
@@ -87,6 +88,16 @@ type Tokens struct {
 	Refresh   string    `json:"refresh,omitempty"` // "" of a long-lived token
 	ExpiresAt time.Time `json:"expires_at"`        // of Access; zero if unknown
 }
+
+// Secrets never show in a log, however they got there.
+const hidden = "[hidden]"
+
+func (Tokens) String() string            { return hidden }
+func (Tokens) LogValue() slog.Value      { return slog.StringValue(hidden) }
+func (App) String() string               { return hidden }
+func (App) LogValue() slog.Value         { return slog.StringValue(hidden) }
+func (Credentials) String() string       { return hidden }
+func (Credentials) LogValue() slog.Value { return slog.StringValue(hidden) }
 
 // LongLived reports whether the token never renews itself.
 func (t Tokens) LongLived() bool { return t.Refresh == "" }

@@ -101,9 +101,9 @@ func (c *Connector) readAccount(ctx context.Context, a crm.Access) (account, err
 // base is where the API of an account host is.
 func (c *Connector) base(host string) *url.URL {
 	if host == c.options.Demo {
-		return &url.URL{Scheme: "http", Host: host}
+		return &url.URL{Scheme: "http", Host: host, Path: "/"}
 	}
-	return &url.URL{Scheme: "https", Host: host}
+	return &url.URL{Scheme: "https", Host: host, Path: "/"}
 }
 
 // get reads into v. found is false for 204: nothing matched, or no such entity.
@@ -170,9 +170,25 @@ func lostAccess(err error, name string) error {
 		"Звонки за это время не потеряются: мы найдём их после восстановления."}
 }
 
+// forbidden reports a 403 that explain had no better words for.
+func forbidden(err error) bool {
+	var known *crm.AccessError
+	return rest.Status(err) == http.StatusForbidden && !errors.As(err, &known)
+}
+
+// mayNotSearch is what a 403 means for the search: without it the connection is
+// worth nothing, so the connection says it.
+func mayNotSearch(err error, name string) error {
+	if !forbidden(err) {
+		return err
+	}
+	return &crm.AccessError{Err: err, Wait: hourly, Hint: "amoCRM «" + name + "» не разрешает читать примечания карточек. " +
+		"Доступ должен выдать администратор amoCRM: проверьте права интеграции («Доступ к данным аккаунта») и восстановите доступ от имени администратора."}
+}
+
 // noRight is what a 403 means on an otherwise working connection.
 func noRight(err error, what string) error {
-	if rest.Status(err) != http.StatusForbidden {
+	if !forbidden(err) {
 		return err
 	}
 	return engine.NeedsOwnerError(err, "amoCRM не разрешает "+what+". Доступ должен выдать администратор amoCRM: "+

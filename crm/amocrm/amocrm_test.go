@@ -103,7 +103,7 @@ func newWorld(t *testing.T, o emulator.Options) *world {
 	w.connector = amocrm.New(amocrm.Options{
 		Client: rest.New(rest.Options{
 			Guard: guard, Agent: "FlySense/test", PerSecond: 10000,
-			Now: w.clock.Now, Sleep: w.clock.sleep, Timeout: 2 * time.Second,
+			Now: w.clock.Now, Sleep: w.clock.sleep, Timeout: 4 * time.Second,
 		}),
 		Outside: &rest.Outside{Guard: guard, Agent: "FlySense/test"},
 		Demo:    w.address, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
@@ -225,12 +225,12 @@ func (w *world) Clutter(kind, cardID, text string) {
 func (w *world) Fail(f crmtest.Fault, times int) {
 	fault := emulator.Fault{Route: "/api/**", Count: times, Kind: map[crmtest.Fault]emulator.FaultKind{
 		crmtest.Unauthorized: emulator.Unauthorized, crmtest.Unpaid: emulator.Unpaid, crmtest.LockedOut: emulator.ForbiddenHTML,
-		crmtest.TooMany: emulator.TooMany, crmtest.Broken: emulator.Broken, crmtest.Slow: emulator.Slow,
+		crmtest.TooMany: emulator.TooMany, crmtest.Broken: emulator.Broken, crmtest.Slow: emulator.Slow, crmtest.NoContent: emulator.NoContent,
 		crmtest.Cut: emulator.Cut, crmtest.CutAfterWork: emulator.Cut,
 	}[f]}
 	switch f {
 	case crmtest.Slow:
-		fault.Wait = 2500 * time.Millisecond
+		fault.Wait = 5 * time.Second
 	case crmtest.CutAfterWork:
 		fault.Route, fault.WorkDone = "/api/v4/*/*/notes", true
 		w.portal.Fault(fault)

@@ -114,7 +114,7 @@ func (c *Connector) read(ctx context.Context, a crm.Access, route string, at pla
 			"page":                     {strconv.Itoa(at.Page)},
 		}
 		if _, err := c.get(ctx, a, "/api/v4/"+route+"/notes", query, &got); err != nil {
-			return nil, at, noRight(err, "читать примечания карточек")
+			return nil, at, mayNotSearch(err, a.Name)
 		}
 		last := at.Updated
 		for _, n := range got.Embedded.Notes {

@@ -63,7 +63,7 @@ func (c *Connector) UpdateNote(ctx context.Context, a crm.Access, n engine.Note,
 	if _, err := strconv.ParseUint(n.ResultID, 10, 63); err != nil {
 		return fmt.Errorf("update note: id %q is no number", n.ResultID)
 	}
-	_, err = c.do(ctx, a, rest.Request{
+	answer, err := c.do(ctx, a, rest.Request{
 		Method: http.MethodPatch,
 		Body:   newNote{NoteType: ourType, Params: newNoteParams{Service: ourService, Text: fit(text)}},
 		Repeat: true, // it sets the text, twice is once
@@ -71,7 +71,17 @@ func (c *Connector) UpdateNote(ctx context.Context, a crm.Access, n engine.Note,
 	if rest.Status(err) == http.StatusNotFound {
 		return fmt.Errorf("update note: %w: %w", engine.ErrNotFound, err)
 	}
-	return cardGone(noRight(err, "менять примечания в карточках"))
+	if err != nil {
+		return cardGone(noRight(err, "менять примечания в карточках"))
+	}
+	var changed note
+	if err := answer.Decode(&changed); err != nil {
+		return err
+	}
+	if changed.ID.String() != n.ResultID { // 204 would be "no such note"
+		return fmt.Errorf("update note: the answer names note %s", changed.ID)
+	}
+	return nil
 }
 
 // FindNote is [crm.Sink].

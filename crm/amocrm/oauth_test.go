@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"flysense/crm"
+	"flysense/crm/amocrm"
 	emulator "flysense/crm/emulator/amocrm"
 	"flysense/crm/rest"
 	"flysense/engine"
@@ -337,8 +340,12 @@ func TestPauseEndsWhenAPersonChecks(t *testing.T) {
 	c := w.connect(t, crm.Credentials{Code: w.portal.Code(clientID)})
 	for kind, word := range map[emulator.FaultKind]string{emulator.Unpaid: "не оплачен", emulator.ForbiddenIP: "IP-адрес", emulator.ForbiddenHTML: "заблокировала"} {
 		heal := w.portal.Fault(emulator.Fault{Kind: kind})
-		_, _, err := w.hub.Find(t.Context(), c.ID, "")
+		_, err := w.hub.WriteNote(t.Context(), engine.Note{ConnectionID: c.ID, CardKind: "lead", CardID: "1"}, "x")
 		wait, later := engine.LaterWait(err)
+		_, _, silent := w.hub.Find(t.Context(), c.ID, "")
+		if _, also := engine.LaterWait(silent); !also {
+			t.Errorf("%s: the search afterwards: %v", kind, silent)
+		}
 		got := w.state(t, c.ID)
 		if !later || wait != time.Hour || got.State != crm.Active || !strings.Contains(got.Problem, word) || !got.PausedUntil.Equal(w.clock.Now().Add(time.Hour)) {
 			t.Errorf("%s: %v, %+v", kind, err, got)
@@ -350,6 +357,9 @@ func TestPauseEndsWhenAPersonChecks(t *testing.T) {
 			t.Errorf("%s: the check succeeded", kind)
 		}
 		heal()
+		if len(w.portal.AllNotes()) != 0 {
+			t.Error("a note was made")
+		}
 		if account, err := w.hub.Check(t.Context(), "owner", c.ID); err != nil || account.Name != "Ромашка" {
 			t.Errorf("%s: %+v, %v", kind, account, err)
 		}
@@ -461,5 +471,31 @@ func TestDueByPollInterval(t *testing.T) {
 	w.clock.advance(time.Second)
 	if due() != 1 {
 		t.Error("not due after a minute")
+	}
+}
+
+// A token that may not read notes finds nothing; the connection says so.
+func TestMayNotReadNotes(t *testing.T) {
+	w := newWorld(t, emulator.Options{})
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", "application/problem+json")
+		rw.WriteHeader(http.StatusForbidden)
+		_, _ = rw.Write([]byte(`{"title":"Forbidden","status":403}`))
+	}))
+	defer server.Close()
+	guard := &rest.Guard{Loopback: server.Listener.Addr().String()}
+	connector := amocrm.New(amocrm.Options{
+		Client:  rest.New(rest.Options{Guard: guard, PerSecond: 1000}),
+		Outside: &rest.Outside{Guard: guard}, Demo: guard.Loopback, Now: w.clock.Now,
+	})
+	a := crm.Access{Connection: crm.Connection{Host: guard.Loopback, StartedAt: w.clock.Now()}, Keys: fixed("x")}
+	var access *crm.AccessError
+	if _, _, err := connector.Find(t.Context(), a, ""); !errors.As(err, &access) || access.Wait != time.Hour || !strings.Contains(access.Hint, "права") {
+		t.Errorf("search: %v", err)
+	}
+	n := engine.Note{CardKind: "lead", CardID: "1"}
+	_, err := connector.WriteNote(t.Context(), a, n, "x")
+	if hint, person := engine.OwnerHint(err); !person || !strings.Contains(hint, "права") {
+		t.Errorf("write: %v", err)
 	}
 }

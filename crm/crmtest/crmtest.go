@@ -84,6 +84,7 @@ const (
 	LockedOut    Fault = "403 page"
 	TooMany      Fault = "429"
 	Broken       Fault = "500"
+	NoContent    Fault = "204" // whatever was asked; nothing is done
 	Slow         Fault = "slow"
 	Cut          Fault = "cut"
 	CutAfterWork Fault = "cut after the work was done"

@@ -154,7 +154,7 @@ func longNotes(t *testing.T, b *Bench) {
 // before a note is written again. One note stands in the card at the end.
 func writeFaults(t *testing.T, b *Bench) {
 	kind := b.Portal.Kinds()[0]
-	for i, f := range []Fault{Unauthorized, TooMany, Broken, Slow, Cut, CutAfterWork, LockedOut, Unpaid} {
+	for i, f := range []Fault{Unauthorized, TooMany, Broken, NoContent, Slow, Cut, CutAfterWork, LockedOut, Unpaid} {
 		card := b.Portal.Card(kind, string(f))
 		call := fmt.Sprintf("01W%d", i)
 		marker := "#fs:" + call
@@ -173,10 +173,14 @@ func writeFaults(t *testing.T, b *Bench) {
 		if got := b.Portal.Notes(kind, card); err != nil || len(got) != 1 || id == "" {
 			t.Errorf("%s: after %d tries notes %q, id %q, %v", f, tries, got, id, err)
 		}
-		if (f == Cut || f == CutAfterWork || f == Broken) && tries < 2 {
+		if (f == Cut || f == CutAfterWork || f == Broken || f == NoContent) && tries < 2 {
 			t.Errorf("%s: a lost answer was taken for a success", f)
 		}
 		n.ResultID = id
+		b.Portal.Fail(NoContent, 1)
+		if err := b.Hub.UpdateNote(ctx(t), n, "Правка\n"+marker); err == nil {
+			t.Errorf("%s: an update that was not done is a success", f)
+		}
 		b.Portal.Fail(CutAfterWork, 1)
 		for try := 0; ; try++ {
 			if err := b.Hub.UpdateNote(ctx(t), n, "Правка\n"+marker); err == nil || try == 2 {

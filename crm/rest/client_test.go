@@ -275,6 +275,7 @@ func TestRequestAndAnswer(t *testing.T) {
 				_, _ = fmt.Fprintf(w, "%1000d", 1)
 			}
 		})
+	b.options.Timeout = time.Minute
 	answer, err := b.do("POST", false)
 	if err != nil {
 		t.Fatal(err)
