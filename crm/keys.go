@@ -1,6 +1,7 @@
 package crm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -111,7 +112,7 @@ func (k keys) renew(ctx context.Context, r row, old Tokens, lease string) (token
 		if err == nil {
 			return // saved together with the tokens
 		}
-		_, free := k.hub.db.Writer.ExecContext(ctx, `UPDATE connection SET lease = '', lease_until = 0 WHERE id = ? AND lease = ?`, k.id, lease)
+		_, free := k.hub.db.Writer.ExecContext(context.WithoutCancel(ctx), `UPDATE connection SET lease = '', lease_until = 0 WHERE id = ? AND lease = ?`, k.id, lease)
 		if free != nil {
 			k.hub.options.Log.Error("free the lease", "connection", k.id, "err", free)
 		}
@@ -131,8 +132,10 @@ func (k keys) renew(ctx context.Context, r row, old Tokens, lease string) (token
 	if err != nil {
 		return "", fmt.Errorf("renew tokens: %w", err)
 	}
-	_, err = k.hub.change(ctx, appliance, k.id, func(now *row) (string, string, error) {
-		if now.Lease != lease {
+	// No deadline any more, and no matter whose the lease is by now: as long as
+	// the stored pair is the one just spent, the fresh one has to replace it.
+	_, err = k.hub.change(context.WithoutCancel(ctx), appliance, k.id, func(now *row) (string, string, error) {
+		if !bytes.Equal(now.Tokens, r.Tokens) {
 			return "", "", errors.New("a person connected the portal anew meanwhile")
 		}
 		now.Lease, now.LeaseUntil = "", 0
