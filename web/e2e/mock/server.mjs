@@ -47,6 +47,8 @@ export async function startMock({ port = 0 } = {}) {
       for (const s of streams) s.end()
       return json(res, 200, {})
     }
+    if (path === '/mock/host.js') return script(res, HOST_SCRIPT)
+    if (path === '/mock/host') return page(res, url.searchParams.get('call'))
     const fault = Object.entries(world.faults).find(([prefix]) => path.startsWith(prefix))
     if (fault) return fail(res, fault[1].status, fault[1].code ?? 'internal', fault[1].message ?? 'Сервер занят. Попробуйте ещё раз.')
     if (path.startsWith('/api/v1/')) return api(req, res, url, path.slice('/api/v1'.length))
@@ -339,6 +341,22 @@ function audio(req, res, wav) {
     ...(range ? { 'Content-Range': `bytes ${start}-${end}/${wav.length}` } : {}),
   })
   res.end(wav.subarray(start, end + 1))
+}
+
+// A page like a CRM's: rules on every button, another rem, and a define() that
+// looks like RequireJS.
+const HOST_SCRIPT = 'window.defined = 0; window.define = Object.assign(() => window.defined++, { amd: true })'
+
+function page(res, call) {
+  res.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' })
+  res.end(`<!doctype html><html lang="ru" style="font-size: 7px"><title>CRM</title><style>button { display: none !important } * { letter-spacing: 3px }</style>
+<script src="/mock/host.js"></script><script src="/fly-call.js"></script>
+<div style="width: 900px; height: 600px"><fly-call call-id="${encodeURIComponent(call)}" base="http://${res.req.headers.host}"></fly-call></div>`)
+}
+
+function script(res, text) {
+  res.writeHead(200, { 'Content-Type': 'text/javascript' })
+  res.end(text)
 }
 
 function file(res, path) {

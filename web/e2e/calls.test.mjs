@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { beforeEach, test } from 'node:test'
+import { ask, close, mockOnly, signedIn, stage, until } from './stage.mjs'
+
+const s = stage()
+beforeEach(() => s.reset())
+
+const rows = (page) => page.locator('main li, #content section li')
+
+test('the list shows every call with its summary, the newest first', async () => {
+  const page = await signedIn(s, '/calls')
+  const { calls } = await ask(page, '/calls?limit=3')
+  await page.getByRole('link', { name: calls[0].title || calls[0].phone }).first().waitFor()
+  const done = calls.find((c) => c.state === 'done')
+  if (done) await page.getByText(done.summary.slice(0, 40)).first().waitFor()
+  await page.getByRole('link', { name: calls[0].title || calls[0].phone }).first().click()
+  await page.waitForURL(`**/calls/${calls[0].id}`)
+  await page.goBack()
+  await page.waitForURL(/\/calls$/)
+  await close(page)
+})
+
+test('the search narrows the list, the address keeps it, an empty answer offers the way back', async () => {
+  const page = await signedIn(s, '/calls')
+  const { total } = await ask(page, '/calls?limit=1')
+  const search = page.getByRole('searchbox', { name: 'Найти в звонках' })
+  await search.fill('щщщщъъъ')
+  await page.getByText('Таких звонков нет').waitFor()
+  assert.match(page.url(), /q=/)
+  await page.getByRole('button', { name: 'Сбросить отбор' }).click()
+  await until(async () => (await rows(page).count()) === Math.min(total, 50), 'all rows are back')
+  assert.equal(await search.inputValue(), '')
+  await close(page)
+})
+
+test('filters by state, tone, manager and tag', mockOnly, async () => {
+  const page = await signedIn(s, '/calls')
+  await page.getByRole('button', { name: 'Состояние' }).click()
+  await page.getByRole('option', { name: 'нет средств · 1' }).click()
+  await until(async () => (await rows(page).count()) === 1, 'one call without funds')
+  await page.goto(`${s.url}/calls`)
+  await page.getByRole('button', { name: 'Тональность' }).click()
+  await page.getByRole('option', { name: 'негативная' }).click()
+  await until(async () => (await rows(page).count()) === 1, 'one angry call')
+  await page.getByRole('button', { name: 'обещание' }).click()
+  await page.waitForURL(/tag=/)
+  await page.getByRole('button', { name: 'Убрать отбор по тегу обещание' }).click()
+  await page.goto(`${s.url}/calls`)
+  await page.getByRole('button', { name: 'Менеджер' }).click()
+  await page.getByRole('option', { name: 'Марина Яковлева' }).click()
+  await page.waitForURL(/agent=/)
+  await page.getByRole('button', { name: 'Все дни' }).click()
+  await page.getByRole('button', { name: 'Сегодня' }).click()
+  await until(async () => (await rows(page).count()) === 2, "Marina's two calls of today")
+  await close(page)
+})
+
+test('older calls are loaded by scrolling, each once', mockOnly, async () => {
+  const page = await signedIn(s, '/calls')
+  await until(async () => (await rows(page).count()) === 50, 'the first page')
+  await page.getByRole('button', { name: 'Показать ещё' }).scrollIntoViewIfNeeded()
+  await until(async () => (await rows(page).count()) === 82, 'all calls')
+  const links = await page.locator('a.open').evaluateAll((all) => all.map((a) => a.href))
+  assert.equal(new Set(links).size, 82)
+  await close(page)
+})
+
+test('a row changes by itself while a call goes on', mockOnly, async () => {
+  const page = await signedIn(s, '/calls')
+  await page.getByText('Распознаётся, ещё около 40').waitFor()
+  const bar = page.getByRole('progressbar').first()
+  assert.equal(await bar.getAttribute('aria-valuenow'), '64')
+  await s.set({ call: { id: 'call-running', progress: { done: 21, total: 22 }, etaSeconds: 4 } })
+  await page.getByText('ещё несколько секунд').waitFor()
+  assert.equal(await bar.getAttribute('aria-valuenow'), '95')
+  await s.set({ call: { id: 'call-running', state: 'failed', problem: 'Проверка: не вышло.' } })
+  await page.getByText('Проверка: не вышло.').waitFor()
+  await close(page)
+})
+
+test('a lost connection is told and mended, and the list is fresh afterwards', mockOnly, async () => {
+  const page = await signedIn(s, '/calls')
+  await page.getByText('ООО «Вектор»').waitFor()
+  await s.set({ faults: { '/api/v1/events': { status: 502 } } })
+  await fetch(`${s.url}/mock/drop`)
+  await page.getByText('Нет связи с сервером, переподключаемся').waitFor()
+  await s.set({ faults: {}, call: { id: 'call-queued', title: 'Переименован в тишине' } })
+  await page.getByText('Переименован в тишине').waitFor()
+  await page.getByText('Нет связи с сервером, переподключаемся').waitFor({ state: 'hidden' })
+  await close(page)
+})
+
+test('an error of the server is told in words, with a way to try again', mockOnly, async () => {
+  const page = await signedIn(s, '/queue')
+  await s.set({ faults: { '/api/v1/calls': { status: 503, message: 'Сервер занят проверкой журнала. Попробуйте через минуту.' } } })
+  await page.getByRole('link', { name: 'Звонки', exact: true }).click()
+  await page.getByText('Сервер занят проверкой журнала').waitFor()
+  await s.set({ faults: {} })
+  await page.getByRole('button', { name: 'Повторить' }).click()
+  await page.getByText('ООО «Вектор»').waitFor()
+  await close(page)
+})
+
+test('the palette finds calls, pages and acts', async () => {
+  const page = await signedIn(s, '/queue')
+  const { calls } = await ask(page, '/calls?state=done&limit=1')
+  const name = calls[0].title || calls[0].phone
+  await page.getByRole('heading', { name: 'Очередь' }).waitFor()
+  await page.keyboard.press('Control+k')
+  await page.getByRole('dialog').getByRole('combobox').or(page.getByRole('dialog').locator('input')).first().fill(name)
+  await page.getByRole('option', { name }).first().click()
+  await page.waitForURL(/\/calls\/./)
+  await page.keyboard.press('Control+k')
+  await page.getByRole('option', { name: 'Баланс' }).click()
+  await page.waitForURL(/\/balance/)
+  await close(page)
+})
