@@ -65,7 +65,7 @@ func (h *Hub) Create(ctx context.Context, actor string, a Application) (Connecti
 	}
 	err = h.db.Tx(ctx, func(tx *sql.Tx) error {
 		if _, err := h.bun.NewInsert().Conn(tx).Model(&r).Exec(ctx); err != nil {
-			return h.taken(fmt.Errorf("save connection: %w", err))
+			return taken(fmt.Errorf("save connection: %w", err))
 		}
 		return h.note(ctx, tx, r.ID, Event{At: now, Actor: actor, What: "created", Detail: r.Vendor + " " + r.Host})
 	})
@@ -149,7 +149,7 @@ func (h *Hub) whose(ctx context.Context, connector Connector, r row, t Tokens) (
 }
 
 // taken explains the breach of "one portal, one connection".
-func (h *Hub) taken(err error) error {
+func taken(err error) error {
 	var e sqlite3.Error
 	if errors.As(err, &e) && e.ExtendedCode == sqlite3.ErrConstraintUnique {
 		return &Invalid{"account", "Этот портал уже подключён. Откройте существующее подключение и восстановите доступ там."}

@@ -179,7 +179,7 @@ func (h *Hub) change(ctx context.Context, actor, id string, fn func(r *row) (wha
 		now := h.options.Now()
 		changed.UpdatedAt = db.Millis(now)
 		if _, err := h.bun.NewUpdate().Conn(tx).Model(&changed).WherePK().Exec(ctx); err != nil {
-			return h.taken(fmt.Errorf("save connection: %w", err))
+			return taken(fmt.Errorf("save connection: %w", err))
 		}
 		return h.note(ctx, tx, id, Event{At: now, Actor: actor, What: what, Detail: detail})
 	})

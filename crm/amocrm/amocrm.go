@@ -83,7 +83,7 @@ func (c *Connector) Account(ctx context.Context, a crm.Access) (crm.Account, err
 	if err != nil {
 		return crm.Account{}, err
 	}
-	return crm.Account{ID: got.ID.String(), Name: got.Name}, nil
+	return crm.Account{ID: got.ID.String(), Name: string(got.Name)}, nil
 }
 
 func (c *Connector) readAccount(ctx context.Context, a crm.Access) (account, error) {

@@ -41,17 +41,39 @@ func (t *text) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// flag is true as a boolean, a number or a string.
+type flag bool
+
+func (f *flag) UnmarshalJSON(data []byte) error {
+	switch string(data) {
+	case "true", "1", `"1"`, `"true"`:
+		*f = true
+	default:
+		*f = false
+	}
+	return nil
+}
+
 // page is one page of a list.
 type page struct {
-	Links struct {
-		Next struct {
-			Href string `json:"href"`
-		} `json:"next"`
-	} `json:"_links"`
+	Links    links    `json:"_links"`
 	Embedded embedded `json:"_embedded"`
 }
 
-func (p page) more() bool { return p.Links.Next.Href != "" }
+func (p page) more() bool { return p.Links.next }
+
+// links say whether there is another page. PHP writes none as [].
+type links struct{ next bool }
+
+func (l *links) UnmarshalJSON(data []byte) error {
+	var got struct {
+		Next struct {
+			Href text `json:"href"`
+		} `json:"next"`
+	}
+	l.next = json.Unmarshal(data, &got) == nil && got.Next.Href != ""
+	return nil
+}
 
 // embedded holds the lists we ask for. PHP writes an empty one as [].
 type embedded struct {
@@ -78,15 +100,15 @@ type entity struct {
 
 type account struct {
 	ID        number `json:"id"`
-	Name      string `json:"name"`
-	DriveURL  string `json:"drive_url"`
-	HasFilter bool   `json:"is_api_filter_enabled"`
+	Name      text   `json:"name"`
+	DriveURL  text   `json:"drive_url"`
+	HasFilter flag   `json:"is_api_filter_enabled"`
 }
 
 type note struct {
 	ID          number `json:"id"`
 	EntityID    number `json:"entity_id"`
-	NoteType    string `json:"note_type"`
+	NoteType    text   `json:"note_type"`
 	CreatedAt   number `json:"created_at"` // Unix seconds
 	UpdatedAt   number `json:"updated_at"`
 	Responsible number `json:"responsible_user_id"`

@@ -63,7 +63,7 @@ func (c *Connector) portal(ctx context.Context, a crm.Access) (*portal, error) {
 func (p *portal) driveHost() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	u, err := url.Parse(p.account.DriveURL)
+	u, err := url.Parse(string(p.account.DriveURL))
 	if err != nil {
 		return ""
 	}

@@ -90,7 +90,7 @@ func (c *Connector) download(ctx context.Context, link string, pass rest.Pass) (
 func audioOnly(body io.ReadCloser) (io.ReadCloser, error) {
 	r := bufio.NewReaderSize(body, sniffed)
 	head, err := r.Peek(sniffed)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		_ = body.Close()
 		return nil, fmt.Errorf("download: %w", err)
 	}

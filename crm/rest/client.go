@@ -289,4 +289,6 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 
 // jittered adds up to a quarter, so that jobs which failed together do not
 // come back together.
-func jittered(d time.Duration) time.Duration { return d + rand.N(d/4+1) }
+func jittered(d time.Duration) time.Duration {
+	return d + rand.N(d/4+1) //nolint:gosec // it spreads load and keeps no secret
+}
