@@ -213,6 +213,7 @@ func TestAddressBehindProxies(t *testing.T) {
 
 func TestMetricsAreNotForEverybody(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.MetricsToken = "watch" })
+	(&client{t: t, handler: w}).get("/livez") // something to count
 	for name, tt := range map[string]struct {
 		peer   string
 		header http.Header

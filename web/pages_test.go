@@ -84,6 +84,7 @@ func TestOpenAPI(t *testing.T) {
 		var op struct {
 			OperationID string `json:"operationId"`
 			Summary     string `json:"summary"`
+			Parameters  []struct{ Name, In string }
 			Responses   map[string]json.RawMessage
 			Security    []map[string][]string
 		}
@@ -94,6 +95,15 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("%s: %s", r.name(), raw)
 		}
 		ids[op.OperationID] = r.name()
+		inPath := 0
+		for _, p := range op.Parameters {
+			if p.In == "path" && strings.Contains(r.path, "{"+p.Name+"}") {
+				inPath++
+			}
+		}
+		if inPath != strings.Count(r.path, "{") { // a handler that does not learn which one
+			t.Errorf("%s: %d variables of the path are read", r.name(), inPath)
+		}
 	}
 	refs := 0
 	for rest := text; ; refs++ {

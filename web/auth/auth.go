@@ -55,7 +55,6 @@ type Auth struct {
 	log    *slog.Logger
 	hasher hasher
 	setup  setup
-	decoy  string // the hash an unknown login is compared with
 }
 
 // New brings the tables up to date.
@@ -67,11 +66,7 @@ func New(d *db.DB, now func() time.Time, log *slog.Logger) (*Auth, error) {
 	if err := d.Migrate(context.Background(), "auth", files); err != nil {
 		return nil, err
 	}
-	a := &Auth{db: d, now: now, log: log, hasher: newHasher()}
-	if a.decoy, err = a.hasher.hash(context.Background(), rand.Text()); err != nil {
-		return nil, err
-	}
-	return a, nil
+	return &Auth{db: d, now: now, log: log, hasher: newHasher()}, nil
 }
 
 // Login checks a password. A wrong login and a wrong password are the same
@@ -92,7 +87,7 @@ func (a *Auth) Login(ctx context.Context, login, password, address string) (User
 	}
 	user, hash, err := a.find(ctx, login)
 	if errors.Is(err, sql.ErrNoRows) || locked > 0 {
-		hash = a.decoy // neither the reply nor its time tells which logins exist
+		hash = a.hasher.decoy() // neither the reply nor its time tells which logins exist
 	} else if err != nil {
 		return User{}, fmt.Errorf("find the user: %w", err)
 	}

@@ -28,21 +28,32 @@ const (
 const hashesAtOnce = 2
 
 // hasher turns passwords into PHC strings, few at a time.
-type hasher struct{ slots chan struct{} }
+type hasher struct {
+	slots  chan struct{}
+	memory uint32 // KiB
+}
 
-func newHasher() hasher { return hasher{make(chan struct{}, hashesAtOnce)} }
+func newHasher() hasher { return hasher{make(chan struct{}, hashesAtOnce), hashMemory} }
 
 func (h hasher) hash(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, hashSalt)
 	_, _ = rand.Read(salt) // never fails
-	key, err := h.key(ctx, password, salt, hashMemory, hashTime, hashThreads)
+	key, err := h.key(ctx, password, salt, h.memory, hashTime, hashThreads)
 	if err != nil {
 		return "", err
 	}
-	b64 := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, hashMemory, hashTime, hashThreads,
-		b64.EncodeToString(salt), b64.EncodeToString(key)), nil
+	return h.phc(salt, key), nil
 }
+
+func (h hasher) phc(salt, key []byte) string {
+	b64 := base64.RawStdEncoding
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.memory, hashTime, hashThreads,
+		b64.EncodeToString(salt), b64.EncodeToString(key))
+}
+
+// decoy is what an unknown login is compared with: no password has this hash,
+// and checking it takes as long as any other.
+func (h hasher) decoy() string { return h.phc(make([]byte, hashSalt), make([]byte, hashKey)) }
 
 // check reports whether the password is that of the PHC string.
 func (h hasher) check(ctx context.Context, phc, password string) (bool, error) {
