@@ -10,7 +10,7 @@ include scripts/native.mk
 # the host's C library must not be loaded into the process.
 TAGS  := sqlite_fts5 whisper netgo osusergo ui
 GO    := go
-TEST  := $(GO) test -tags "$(TAGS)"
+TEST  := $(GO) test -tags "$(TAGS)" -ldflags "$(LINK)"
 RACE  := ./engine ./engine/queue ./engine/store ./engine/speech ./engine/audio ./billing/... ./crm/... ./web/... ./internal/appliance
 FUZZ_SECONDS ?= 30
 GOLANGCI := build/tools/golangci-lint
@@ -36,7 +36,7 @@ e2e: build
 
 build: setup whisper ui ## bin/flysense and bin/flysense-demo
 	@mkdir -p bin
-	$(GO) build -tags "$(TAGS)" -ldflags "-X main.version=$$(git describe --tags --always --dirty 2>/dev/null || echo dev)" -o bin/ ./cmd/...
+	$(GO) build -tags "$(TAGS)" -ldflags "$(LINK) -X main.version=$$(git describe --tags --always --dirty 2>/dev/null || echo dev)" -o bin/ ./cmd/...
 
 setup: ## install the Debian packages that are missing
 	@scripts/setup.sh
@@ -63,10 +63,10 @@ $(GOVULN):
 	GOFLAGS= GOBIN=$(CURDIR)/build/tools $(GO) install golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 fuzz: whisper ui ## every fuzz target for FUZZ_SECONDS each
-	scripts/fuzz.sh "$(TAGS)" $(FUZZ_SECONDS)
+	scripts/fuzz.sh "$(TAGS)" "$(LINK)" $(FUZZ_SECONDS)
 
 bench: whisper ui ## Go benchmarks
-	$(GO) test -tags "$(TAGS)" -run '^$$' -bench . -benchmem ./...
+	$(TEST) -run '^$$' -bench . -benchmem ./...
 
 torture: build ## the long counts: kills, tampering, word error rate on the large set
 	FLYSENSE_TORTURE=1 $(TEST) -timeout 5h -v ./billing/... ./engine/audio ./engine/speech ./internal/appliance

@@ -9,6 +9,12 @@ BACKEND        ?= cpu
 export PKG_CONFIG_PATH   := $(NATIVE)/pkgconfig$(if $(PKG_CONFIG_PATH),:$(PKG_CONFIG_PATH))
 export CGO_LDFLAGS_ALLOW := -Wl,(--disable-new-dtags|--allow-shlib-undefined|--dynamic-linker=.*|-rpath,.*)
 
+# go-nvml tells the linker to pass over what is undefined in object files, and
+# by that to report what is undefined in shared libraries; the prefix's libraries
+# ask for a newer C library than the host's, which the linker sees. The last word
+# has to allow both.
+LINK := -extldflags=-Wl,--unresolved-symbols=ignore-all
+
 .PHONY: whisper whisper-src clean-native
 
 whisper: ## whisper.cpp: Debian's packages in build/native, or WHISPER_PREFIX=/your/build

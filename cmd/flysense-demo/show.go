@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"flysense/billing"
@@ -71,7 +72,7 @@ func show(ctx context.Context, w io.Writer, a *appliance.Appliance) error {
 		}
 		for _, e := range entries {
 			if e.Kind == billing.Capture && e.Ref == row.ID {
-				fmt.Fprintf(w, "Списано %s FC за %d с\n", e.Amount, e.Seconds)
+				fmt.Fprintf(w, "Списано %s FC за %d с\n", strings.ReplaceAll(e.Amount.String(), ".", ","), e.Seconds)
 			}
 		}
 		return nil
