@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -101,7 +102,8 @@ func (l *Ledger) capture(ctx context.Context, tx *sql.Tx, key string, work Work)
 	return l.add(ctx, tx, releaseOf(hold, hold.Amount-e.Amount, ""), now)
 }
 
-// Release gives an open hold back. Without an open hold it does nothing.
+// Release gives an open hold back. Without an open hold it does nothing. A
+// long reason is cut: money must not stay held because of it.
 func (l *Ledger) Release(ctx context.Context, tx *sql.Tx, key, reason string) error {
 	return l.doubt(l.release(ctx, tx, key, reason))
 }
@@ -119,6 +121,9 @@ func (l *Ledger) release(ctx context.Context, tx *sql.Tx, key, reason string) er
 		} else if !errors.Is(err, errNoEntry) {
 			return err
 		}
+	}
+	if len(reason) > maxText {
+		reason = strings.ToValidUTF8(reason[:maxText], "")
 	}
 	if err := checkTexts(reason); err != nil {
 		return fmt.Errorf("release %s: the reason: %w", key, err)

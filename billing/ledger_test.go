@@ -296,7 +296,7 @@ func TestHoldRefusals(t *testing.T) {
 		{"more than held", w.capture("k", speech(24*time.Second+1)), ErrOverHold},
 		{"release of nothing", w.release("k3", "because"), nil},
 		{"release without a reason", w.release("k", ""), ErrKey},
-		{"release", w.release("k", "because"), nil},
+		{"release, a long reason", w.release("k", strings.Repeat("ж", maxText)), nil},
 		{"release again", w.release("k", "because of something else"), nil},
 		{"capture of what was released", w.capture("k", work), ErrReleased},
 		{"hold of what was released", w.hold("k", work, "call"), nil}, // done once, as asked
@@ -306,6 +306,10 @@ func TestHoldRefusals(t *testing.T) {
 		}
 	}
 	w.want(FC, 0, 0)
+	last, err := w.Entries(context.Background(), 0, 1)
+	if must(t, err); last[0].Reason != strings.Repeat("ж", maxText/2) {
+		t.Errorf("kept the reason %q", last[0].Reason)
+	}
 }
 
 // A pack changes the balance once, whoever loads it and however often.
