@@ -23,7 +23,7 @@ import (
 type Decoder struct {
 	// Command makes the worker's command with exec.CommandContext; its standard
 	// streams and process group are the Decoder's. Default: this program with
-	// the arguments "worker decode".
+	// the arguments "worker decode" and no environment.
 	Command func(ctx context.Context) *exec.Cmd
 	TempDir string // for samples, which are unlinked while open; default os.TempDir
 	Limits  Limits
@@ -139,6 +139,7 @@ func (d *Decoder) command(ctx context.Context) *exec.Cmd {
 		cmd = d.Command(ctx)
 	} else {
 		cmd = exec.CommandContext(ctx, "/proc/self/exe", "worker", "decode")
+		cmd.Env = []string{} // the appliance's secrets are no business of a decoder
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -20,7 +20,7 @@ const (
 
 // What the worker may use.
 const (
-	defaultWall    = 10 * time.Minute
+	defaultWall    = 20 * time.Minute // a busy machine; loops end by processor time
 	defaultWorkers = 2
 
 	// allowance is address space beyond what the process has when it starts:
@@ -42,7 +42,7 @@ const (
 type Limits struct {
 	Bytes  int64         // size of the file; default engine.MaxRecording
 	Length time.Duration // decoded; default DefaultLength, at most HardLength
-	Wall   time.Duration // life of the worker; default 10 minutes
+	Wall   time.Duration // life of the worker; default 20 minutes
 }
 
 func (l Limits) orDefault() Limits {
