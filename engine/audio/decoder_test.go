@@ -276,31 +276,43 @@ func TestCancelEndsTheWorker(t *testing.T) {
 	}
 }
 
+// TestNoMoreWorkersThanAllowed: with two at work a third is not begun.
 func TestNoMoreWorkersThanAllowed(t *testing.T) {
-	var mu sync.Mutex
-	now, most := 0, 0
-	d := decoderAs(t, "decode")
+	d := decoderAs(t, "hang")
 	d.Workers = 2
+	started := make(chan struct{}, 3)
 	start := d.Command
 	d.Command = func(ctx context.Context) *exec.Cmd {
-		mu.Lock()
-		now++
-		most = max(most, now)
-		mu.Unlock()
-		context.AfterFunc(ctx, func() { mu.Lock(); now--; mu.Unlock() })
+		started <- struct{}{}
 		return start(ctx)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
-	for range 6 {
+	for range d.Workers {
 		all.Go(func() {
-			if _, _, err := d.Inspect(context.Background(), "testdata/8k-mono.mp3", "a.mp3"); err != nil {
+			if _, _, err := d.Inspect(ctx, "testdata/8k-mono.mp3", "a.mp3"); !errors.Is(err, context.Canceled) {
 				t.Error(err)
 			}
 		})
 	}
+	<-started
+	<-started
+	soon, cancelSoon := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer cancelSoon()
+	if _, _, err := d.Inspect(soon, "testdata/8k-mono.mp3", "a.mp3"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	if len(started) > 0 {
+		t.Error("a third worker was begun")
+	}
+	cancel()
 	all.Wait()
-	if most > 3 { // the count falls a moment after the slot is free
-		t.Errorf("%d workers at once", most)
+	single := decoderAs(t, "decode")
+	single.Workers = 1
+	for range 2 { // the place is given back
+		if _, _, err := single.Inspect(context.Background(), "testdata/8k-mono.mp3", "a.mp3"); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
