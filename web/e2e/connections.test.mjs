@@ -40,7 +40,7 @@ test('the consent page is opened when it is chosen', mockOnly, async () => {
   const asked = page.waitForRequest(/\/oauth\/amocrm/)
   await dialog.getByRole('button', { name: 'Открыть amoCRM' }).click()
   await asked
-  await page.waitForURL(/\/connections$/)
+  await page.getByText('Подключено. Новые звонки появятся сами').first().waitFor()
   await close(page)
 })
 

@@ -49,9 +49,9 @@ test('a pack comes from a file', mockOnly, async () => {
   await close(page)
 })
 
-test('operations have signs, links to their calls, and more of them on demand', mockOnly, async () => {
+test('packs and charges have signs, links to their calls, and more of them on demand', mockOnly, async () => {
   const page = await signedIn(s, '/balance')
-  await page.getByRole('cell', { name: '+0,63' }).waitFor()
+  await page.getByRole('cell', { name: '0,63' }).waitFor()
   await page.getByRole('cell', { name: '−0,62' }).first().waitFor()
   assert.equal(await page.locator('tbody tr').count(), 30)
   await page.getByRole('button', { name: 'Показать ещё' }).click()

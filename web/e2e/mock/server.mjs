@@ -10,7 +10,9 @@ import { FC, makeWorld, price, speak } from './world.mjs'
 
 const DIST = fileURLToPath(new URL('../../ui/dist/', import.meta.url))
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.json': 'application/json' }
-const CSP = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+// As strict as the real server's.
+const CSP = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; " +
+  "media-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
 const MAX_BODY = 1 << 20
 
 export async function startMock({ port = 0 } = {}) {
@@ -52,7 +54,7 @@ export async function startMock({ port = 0 } = {}) {
     const fault = Object.entries(world.faults).find(([prefix]) => path.startsWith(prefix))
     if (fault) return fail(res, fault[1].status, fault[1].code ?? 'internal', fault[1].message ?? 'Сервер занят. Попробуйте ещё раз.')
     if (path.startsWith('/api/v1/')) return api(req, res, url, path.slice('/api/v1'.length))
-    if (path === '/oauth/amocrm') return void res.writeHead(302, { Location: '/connections' }).end()
+    if (path === '/oauth/amocrm') return void res.writeHead(302, { Location: '/connections?connected=c1' }).end()
     return file(res, path)
   }
 
@@ -148,10 +150,11 @@ export async function startMock({ port = 0 } = {}) {
     if (route === 'POST /connections') {
       const b = await body(req)
       if (b.token === 'bad') return fail(res, 422, 'access', 'amoCRM не принял токен. Сгенерируйте новый и вставьте его целиком.')
-      if (!b.code && !b.token) return json(res, 200, { authorizeUrl: '/oauth/amocrm?code=1' })
       const c = { id: `c${world.connections.length + 1}`, vendor: 'amocrm', name: b.host.split('.')[0], host: b.host, state: 'active', problem: '', automatic: true, agentChannelIn: 0, agentChannelOut: 0, onPremHosts: [], lastPollAt: null, calls: 0 }
       world.connections.push(c)
-      return json(res, 201, c)
+      if (b.code || b.token) return json(res, 200, c)
+      c.state = 'needs_owner'
+      return json(res, 200, { ...c, authorizeUrl: '/oauth/amocrm?code=1' })
     }
     m = /^\/connections\/([^/]+)(?:\/(\w+))?$/.exec(path)
     const connection = m && world.connections.find((c) => c.id === m[1])

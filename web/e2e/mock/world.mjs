@@ -159,8 +159,8 @@ export function makeWorld({ empty = false, fresh = false } = {}) {
   for (const call of [...world.calls].reverse().slice(0, 40)) {
     if (!call.charged) continue
     const name = { callId: call.id, title: call.title, seconds: call.seconds }
-    operate({ at: call.startedAt + 60_000, kind: 'hold', units: -BigInt(call.price), ...name })
-    operate({ at: call.startedAt + 90_000, kind: 'capture', units: -BigInt(call.charged), ...name })
+    operate({ at: call.startedAt + 60_000, kind: 'hold', units: call.price, ...name })
+    operate({ at: call.startedAt + 90_000, kind: 'capture', units: call.charged, ...name })
   }
   operate({ at: today - 30 * MINUTE, kind: 'release', units: 226_800n, callId: 'call-failed', title: 'Согласование высоковольтноэлектрооборудования', seconds: 95, ref: '' })
   return world

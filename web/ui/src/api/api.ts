@@ -68,7 +68,7 @@ export class Api {
   resume = () => this.ask<void>('POST', '/queue/resume')
 
   connections = () => this.ask<{ connections: Connection[]; redirectUri: string }>('GET', '/connections')
-  connect = (c: NewConnection) => this.ask<Connection | { authorizeUrl: string }>('POST', '/connections', c)
+  connect = (c: NewConnection) => this.ask<Connection>('POST', '/connections', c)
   change = (id: string, c: ConnectionChange) => this.ask<Connection>('PATCH', `/connections/${enc(id)}`, c)
   reconnect = (id: string, access: { code?: string; token?: string }) =>
     this.ask<Connection>('POST', `/connections/${enc(id)}/reconnect`, access)

@@ -92,7 +92,7 @@ export interface Recording {
   bytes: number
   truncated: boolean
   misnamed: boolean
-  keptUntil: number
+  keptUntil: number | null
   available: boolean
 }
 
@@ -133,7 +133,7 @@ export interface Balance {
   secondsLeft: number
   heldCalls: number
   daily: { day: string; units: Units }[]
-  check: { at: number; seq: number; ok: boolean; problem: string }
+  check: { at: number | null; seq: number; ok: boolean; problem: string }
   tariff: { perSecond: Units; minSeconds: number; summary: Units }
   installation: string
 }
@@ -142,7 +142,7 @@ export interface Operation {
   seq: number
   at: number
   kind: 'credit' | 'hold' | 'capture' | 'release'
-  units: Units
+  units: Units // without a sign; the kind says which way it went
   callId: string
   title: string
   seconds: number
@@ -165,7 +165,7 @@ export interface Queue {
     device: string
     realtime: number
     restarts: number
-    since: number
+    since: number | null
     lastLines: string[]
   }
   gpus: { name: string; utilisation: number; memoryUsed: number; memoryTotal: number; temperature: number }[]
@@ -185,6 +185,7 @@ export interface Connection {
   onPremHosts: string[]
   lastPollAt: number | null
   calls: number
+  authorizeUrl?: string // the consent page, while there is no access
 }
 
 export interface NewConnection {
@@ -197,4 +198,4 @@ export interface NewConnection {
   token?: string
 }
 
-export type ConnectionChange = Partial<Pick<Connection, 'name' | 'automatic' | 'agentChannelIn' | 'agentChannelOut' | 'onPremHosts'>>
+export type ConnectionChange = Partial<Pick<Connection, 'name' | 'automatic' | 'agentChannelIn' | 'agentChannelOut' | 'onPremHosts'>> & { on?: boolean }

@@ -20,11 +20,6 @@ export function fcShort(units: string | bigint): string {
   return fc(units).replace(/,00$/, '')
 }
 
-/** With its sign: «+3 000,00», «−12,50». */
-export function fcSigned(units: string | bigint): string {
-  return BigInt(units) > 0n ? `+${fc(units)}` : fc(units)
-}
-
 /** What is missing to price, 0n if available covers it. */
 export function missing(price: string, available: string): bigint {
   const lack = BigInt(price) - BigInt(available)
