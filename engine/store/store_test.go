@@ -24,13 +24,15 @@ var start = time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
 // fixture is a store in a folder of its own with a clock that is set by hand.
 type fixture struct {
 	*store.Store
-	t   *testing.T
+	t   testing.TB
 	db  *db.DB
 	dir string
 	now time.Time
 }
 
-func open(t *testing.T) *fixture {
+func open(t *testing.T) *fixture { return openFor(t) }
+
+func openFor(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{t: t, dir: t.TempDir(), now: start}
 	var err error
