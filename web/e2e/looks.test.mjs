@@ -93,6 +93,19 @@ for (const [look, options] of Object.entries(LOOKS)) {
     await close(page)
   })
 
+  test(`${look}: an appliance on its first day`, { skip: real }, async () => {
+    await s.reset({ empty: true })
+    const page = await signedIn(s, '/calls', options)
+    for (const path of ['/calls', '/queue', '/balance', '/connections']) {
+      await page.goto(s.url + path)
+      await page.locator('h1').first().waitFor()
+      await page.locator('[aria-busy=true]').first().waitFor({ state: 'detached' })
+      await inspect(page, look, `empty-${path.slice(1)}`)
+    }
+    await close(page)
+    await s.reset()
+  })
+
   test(`${look}: every page`, async () => {
     const page = await signedIn(s, '/calls', options)
     for (const [name, [path, prepare]] of Object.entries(PAGES)) {
