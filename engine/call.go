@@ -28,7 +28,7 @@ const (
 	NeedsOwner  State = "needs_owner" // a person must act; Problem says how
 	Done        State = "done"
 	Failed      State = "failed"
-	Quarantined State = "quarantined" // the speech worker died on it again and again
+	Quarantined State = "quarantined" // workers died on it again and again
 	Cancelled   State = "cancelled"
 )
 
@@ -88,7 +88,7 @@ type Call struct {
 	Remark   string   // what is worth knowing about a good result ("recording is cut short…", Russian)
 	Actor    string   // who caused the present state: a login, or "appliance"
 	Run      int      // counts starts after a terminal state; money of each run has its own key
-	Crashes  int      // deaths of the speech worker without a finished window in between
+	Crashes  int      // deaths of workers on it without a finished window in between
 	Revision int      // rises with every analysis and edit; a note that shows an older one is written again
 
 	CreatedAt time.Time

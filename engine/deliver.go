@@ -59,10 +59,14 @@ func (e *Engine) write(ctx context.Context, n Note, text string, revision int) e
 		n.ResultID = found
 	}
 	if n.ResultID != "" {
-		if err := e.Sink.UpdateNote(ctx, n, text); err != nil {
+		err := e.Sink.UpdateNote(ctx, n, text)
+		if err != nil && !errors.Is(err, ErrNotFound) {
 			return fmt.Errorf("update: %w", err)
+		} else if err != nil { // a person removed it; what is written now is a new one
+			n.ResultID = ""
 		}
-	} else {
+	}
+	if n.ResultID == "" {
 		n.Tried = true
 		if err := e.saveNote(ctx, n); err != nil {
 			return err

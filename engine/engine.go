@@ -81,7 +81,7 @@ func (e *Engine) Do(ctx context.Context, j Job) error {
 		return e.end(ctx, j, NeedsOwner, person.hint, err)
 	case errors.Is(err, ErrNoFunds):
 		return e.end(ctx, j, NoFunds, "Не хватает средств. Пополните баланс и запустите звонок вручную.", err)
-	case errors.Is(err, ErrWorkerDied) && j.Step == StepTranscribe:
+	case errors.Is(err, ErrWorkerDied):
 		return e.crashed(ctx, j, err)
 	}
 	return err

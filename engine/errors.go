@@ -11,7 +11,7 @@ var (
 	ErrNotFound    = errors.New("not found")
 	ErrNoRecording = errors.New("the recording is not there yet")
 	ErrNoFunds     = errors.New("the wallet cannot hold the price")
-	ErrWorkerDied  = errors.New("the speech worker died")
+	ErrWorkerDied  = errors.New("the worker died")
 	ErrAudioGone   = errors.New("the audio file is no longer kept")
 )
 

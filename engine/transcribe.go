@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// maxCrashes is how many deaths of the speech worker without a finished window
+// maxCrashes is how many deaths of workers without a finished window
 // in between a call may cause before it is put aside.
 const maxCrashes = 3
 
@@ -148,7 +148,8 @@ func (e *Engine) unheard(ctx context.Context, callID string) ([]Window, error) {
 	return rest, nil
 }
 
-// crashed counts a worker's death against the call that was on it. The third
+// crashed counts the death of a worker, of decoding or of speech, against the
+// call that was on it. The third
 // one in a row puts the call aside and gives its hold back.
 func (e *Engine) crashed(ctx context.Context, j Job, cause error) error {
 	var crashes int
@@ -162,7 +163,7 @@ func (e *Engine) crashed(ctx context.Context, j Job, cause error) error {
 		call.State, call.Actor = Queued, Appliance
 		if crashes >= maxCrashes {
 			call.State = Quarantined
-			call.Problem = "Модуль речи упал на этой записи три раза, она отложена. Остальные звонки идут. Сохраните запись для поставщика или нажмите «Повторить»."
+			call.Problem = "Распознавание упало на этой записи три раза подряд, она отложена, остальные звонки идут. Деньги не списаны. Сохраните запись для поставщика или нажмите «Повторить»."
 			if err := e.Till.Release(ctx, tx, call.moneyKey(), string(Quarantined)); err != nil {
 				return fmt.Errorf("release hold: %w", err)
 			}
@@ -179,7 +180,7 @@ func (e *Engine) crashed(ctx context.Context, j Job, cause error) error {
 		return err
 	}
 	e.Changed(j.CallID)
-	e.Log.Error("speech worker died", "call", j.CallID, "deaths", crashes, "err", cause)
+	e.Log.Error("worker died", "call", j.CallID, "deaths", crashes, "err", cause)
 	if crashes >= maxCrashes {
 		return nil
 	}

@@ -68,7 +68,7 @@ func play(assets string, redirect string) (*scene, error) {
 		return nil, fmt.Errorf("portal: %w", err)
 	}
 	s := &scene{addr: listener.Addr().String()}
-	s.portal = amocrm.New(amocrm.Options{Host: s.addr, DriveURL: "http://" + s.addr + "/drive"})
+	s.portal = amocrm.New(amocrm.Options{Host: s.addr})
 	s.portal.ServeRecordingsAt("http://" + s.addr)
 	s.portal.RegisterIntegration(amocrm.Integration{ID: clientID, Secret: clientSecret, Redirect: redirect, Name: "FlySense"})
 
@@ -90,7 +90,6 @@ func play(assets string, redirect string) (*scene, error) {
 
 	mux := http.NewServeMux()
 	mux.Handle("/rec/", s.portal.Recordings())
-	mux.Handle("/drive/", http.StripPrefix("/drive", s.portal.Drive()))
 	mux.Handle("/", s.portal)
 	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = s.server.Serve(listener) }()

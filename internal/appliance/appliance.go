@@ -342,6 +342,9 @@ func (a *Appliance) Close() error {
 	if a.Ledger != nil {
 		errs = append(errs, a.Ledger.Anchor(context.Background()))
 	}
+	if a.Store != nil {
+		errs = append(errs, a.Store.Close())
+	}
 	if a.db != nil {
 		errs = append(errs, a.db.Close())
 	}

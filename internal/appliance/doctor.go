@@ -132,9 +132,14 @@ func checkData(ctx context.Context, c Config, keys pack.Keyset, say sayer) {
 
 func checkConnections(ctx context.Context, d *db.DB, c Config, say sayer) {
 	const what = "Подключения"
-	hub, err := crm.Open(ctx, crm.Options{DB: d, KeyFile: filepath.Join(c.KeysDir, "master.key"), Log: slog.New(slog.DiscardHandler)})
+	key := filepath.Join(c.KeysDir, "master.key")
+	if _, err := os.Stat(key); err != nil { // opening the hub would make a new one
+		say(Broken, what, "нет ключа %s: без него сохранённые токены не прочитать; верните файл из копии ключей", key)
+		return
+	}
+	hub, err := crm.Open(ctx, crm.Options{DB: d, KeyFile: key, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		say(Broken, what, "секреты не открываются: %v; нужен прежний ключ %s", err, filepath.Join(c.KeysDir, "master.key"))
+		say(Broken, what, "секреты не открываются: %v; нужен прежний ключ %s", err, key)
 		return
 	}
 	list, err := hub.List(ctx)

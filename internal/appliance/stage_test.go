@@ -3,6 +3,7 @@ package appliance_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"net"
@@ -246,4 +247,15 @@ func (s *stage) sound() {
 
 func credentials(p *portal) crm.Credentials {
 	return crm.Credentials{Token: p.IssueLongLivedToken(clientID, 24*time.Hour)}
+}
+
+// wav makes a PCM 16 file of interleaved samples.
+func wav(rate, channels int, samples []int16) []byte {
+	var b bytes.Buffer
+	size := 2 * len(samples)
+	b.WriteString("RIFF")
+	for _, v := range []any{uint32(36 + size), []byte("WAVEfmt "), uint32(16), uint16(1), uint16(channels), uint32(rate), uint32(2 * channels * rate), uint16(2 * channels), uint16(16), []byte("data"), uint32(size), samples} {
+		_ = binary.Write(&b, binary.LittleEndian, v)
+	}
+	return b.Bytes()
 }
