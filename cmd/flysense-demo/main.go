@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,6 +24,7 @@ import (
 	"flysense/crm/amocrm"
 	"flysense/engine"
 	"flysense/internal/appliance"
+	"flysense/web/auth"
 )
 
 // version is set by the linker.
@@ -31,7 +34,8 @@ const (
 	appPort    = 8080
 	portalPort = 8090
 	login      = "demo"
-	welcomeFC  = 1000
+	nextFC     = 1000
+	nextPack   = "next.fspack" // a pack to try the page «Баланс» with
 	// patience is how long the six calls may take on a slow machine.
 	patience = 15 * time.Minute
 )
@@ -48,6 +52,8 @@ func main() {
 	flag.BoolVar(&o.portalOnly, "portal-only", false, "only the emulated portal")
 	flag.BoolVar(&o.once, "once", false, "end when the calls are done")
 	flag.BoolVar(&o.verbose, "verbose", false, "log what the appliance does")
+	flag.Int64Var(&o.fc, "fc", 1000, "Flycoins in the wallet at the start")
+	flag.StringVar(&o.password, "password", "", "password of the ready login; empty makes one up")
 	flag.Parse()
 	exit(run(ctx, o))
 }
@@ -63,6 +69,8 @@ func exit(err error) {
 type options struct {
 	assets, data              string
 	portalOnly, once, verbose bool
+	fc                        int64
+	password                  string
 }
 
 func run(ctx context.Context, o options) error {
@@ -99,12 +107,14 @@ func run(ctx context.Context, o options) error {
 			fmt.Fprintln(os.Stderr, "flysense-demo:", err)
 		}
 	}()
-	if err := prepare(ctx, a, s, redirect); err != nil {
+	if err := prepare(ctx, a, s, redirect, o); err != nil {
 		return err
 	}
-	password, err := a.DemoLogin(ctx, login)
-	if err != nil {
-		return err
+	if o.password == "" {
+		o.password = strings.ToLower(rand.Text()[:16])
+	}
+	if _, err := a.Auth.CreateUser(ctx, login, o.password, auth.Owner); err != nil {
+		return fmt.Errorf("make the demo's user: %w", err)
 	}
 	s.ring()
 	fmt.Println("Звонки в портале, устройство забирает и распознаёт их…")
@@ -114,7 +124,7 @@ func run(ctx context.Context, o options) error {
 	if err := show(ctx, os.Stdout, a); err != nil {
 		return err
 	}
-	fmt.Printf("\nОткройте %s/ и войдите: %s / %s\nНовый звонок можно добавить в портале: http://%s/\nCtrl+C завершает работу.\n", app, login, password, s.addr)
+	fmt.Printf("\nОткройте %s/ и войдите: %s / %s\nНовый звонок можно добавить в портале: http://%s/\nПакет на %d FC для страницы «Баланс»: %s\nCtrl+C завершает работу.\n", app, login, o.password, s.addr, nextFC, filepath.Join(o.data, nextPack))
 	if o.once {
 		return nil
 	}
@@ -170,13 +180,19 @@ func start(ctx context.Context, o options, addr string, s *scene) (*appliance.Ap
 }
 
 // prepare does what an administrator would: coins and a connection.
-func prepare(ctx context.Context, a *appliance.Appliance, s *scene, redirect string) error {
-	token, err := demo.Pack(a.Ledger.InstallationID(), welcomeFC, pack.Welcome, time.Now())
+func prepare(ctx context.Context, a *appliance.Appliance, s *scene, redirect string, o options) error {
+	token, err := demo.Pack(a.Ledger.InstallationID(), o.fc, pack.Welcome, time.Now())
 	if err != nil {
 		return fmt.Errorf("sign the demo's pack: %w", err)
 	}
 	if _, err := a.Ledger.LoadPack(ctx, token, login); err != nil {
 		return fmt.Errorf("load the demo's pack: %w", err)
+	}
+	if token, err = demo.Pack(a.Ledger.InstallationID(), nextFC, pack.TopUp, time.Now()); err != nil {
+		return fmt.Errorf("sign the demo's pack: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(o.data, nextPack), []byte(token), 0o600); err != nil {
+		return err
 	}
 	_, err = a.Hub.Create(ctx, login, crm.Application{
 		Vendor: amocrm.Vendor,

@@ -2,15 +2,12 @@ package appliance
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
 	"strings"
 	"time"
 
 	"flysense/billing"
 	"flysense/engine"
 	"flysense/web"
-	"flysense/web/auth"
 )
 
 // openPages gives the web server what it shows.
@@ -66,13 +63,4 @@ func (r receipts) Receipts(ctx context.Context, callIDs []string) (map[string]we
 		out[id] = web.Receipt(p)
 	}
 	return out, err
-}
-
-// DemoLogin makes the demo's user with a password of this start and returns it.
-func (a *Appliance) DemoLogin(ctx context.Context, login string) (password string, err error) {
-	password = strings.ToLower(rand.Text()[:16])
-	if _, err := a.Auth.CreateUser(ctx, login, password, auth.Owner); err != nil {
-		return "", fmt.Errorf("make the demo's user: %w", err)
-	}
-	return password, nil
 }

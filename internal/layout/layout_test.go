@@ -20,7 +20,7 @@ type rule struct {
 }
 
 var rules = []rule{
-	{"cmd/flysense-demo", []string{"internal/appliance", "billing/...", "crm/...", "engine", "engine/store", "engine/captions"}, "the demo adds an emulated portal and a pack to the appliance"},
+	{"cmd/flysense-demo", []string{"internal/appliance", "billing/...", "crm/...", "engine", "engine/store", "engine/captions", "web/auth"}, "the demo adds an emulated portal and a pack to the appliance"},
 	{"cmd", []string{"internal/appliance", "billing/pack", "engine", "engine/captions", "models"}, "a command parses its arguments; internal/appliance joins the parts"},
 	{"internal/appliance", []string{"engine/...", "crm/...", "billing/...", "web/...", "models", "internal/db"}, "the one place that builds every part"},
 	{"internal/layout", nil, "it reads the others, it uses none"},
