@@ -47,7 +47,7 @@ ui: web/ui/dist/index.html ## build the pages
 
 web/ui/dist/index.html: $(shell find web/ui -path web/ui/node_modules -prune -o -path web/ui/dist -prune -o -type f -print 2>/dev/null)
 	scripts/setup.sh
-	cd web/ui && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund; } && npm run build
+	cd web/ui && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --loglevel=error; } && npm run build
 	@touch $@
 
 lint: whisper ui $(GOLANGCI) $(GOVULN) ## vet, golangci-lint, layout, type check of the pages, known vulnerabilities
