@@ -32,6 +32,9 @@ const (
 // room recognises files as `flysense transcribe` does, two at a time.
 func room(t *testing.T) *appliance.Files {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("the race detector has nothing to see in a worker's C code")
+	}
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	o, err := options(t.TempDir(), nil)
 	if err != nil {
