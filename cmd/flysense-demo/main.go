@@ -9,7 +9,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -156,18 +155,14 @@ func start(ctx context.Context, o options, addr string, s *scene) (*appliance.Ap
 	if err != nil {
 		return nil, err
 	}
-	var out io.Writer = io.Discard
-	if o.verbose {
-		out = os.Stderr
-	} else {
+	out := os.Stderr
+	if !o.verbose {
 		if err := os.MkdirAll(data, 0o700); err != nil {
 			return nil, err
 		}
-		log, err := os.Create(filepath.Join(data, "log.txt"))
-		if err != nil {
+		if out, err = os.Create(filepath.Join(data, "log.txt")); err != nil {
 			return nil, err
 		}
-		out = log
 	}
 	return appliance.New(ctx, appliance.Options{
 		Config:  config,

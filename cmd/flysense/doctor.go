@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +24,7 @@ func doctorCommand(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			findings := appliance.Doctor(cmd.Context(), config, trusted(), s.log())
+			findings := appliance.Doctor(cmd.Context(), config, trusted(), s.log(slog.LevelError))
 			sick := false
 			for _, f := range findings {
 				sick = sick || f.Level == appliance.Broken

@@ -20,19 +20,21 @@ import (
 // version is set by the linker.
 var version = "dev"
 
-func main() {
+func main() { os.Exit(execute()) }
+
+// execute returns the code the process ends with.
+func execute() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := root().ExecuteContext(ctx)
-	switch {
-	case err == nil:
-	case errors.Is(err, appliance.ErrDatabase):
-		fmt.Fprintln(os.Stderr, "flysense:", err)
-		os.Exit(appliance.ExitDatabase)
-	default:
-		fmt.Fprintln(os.Stderr, "flysense:", err)
-		os.Exit(1)
+	if err == nil {
+		return 0
 	}
+	fmt.Fprintln(os.Stderr, "flysense:", err)
+	if errors.Is(err, appliance.ErrDatabase) {
+		return appliance.ExitDatabase
+	}
+	return 1
 }
 
 // trusted are the vendor's keys this program takes coins from. The demo's key
@@ -48,8 +50,9 @@ type settings struct {
 
 func (s *settings) config() (appliance.Config, error) { return appliance.LoadConfig(s.file, s.flags) }
 
-func (s *settings) log() *slog.Logger {
-	level := slog.LevelInfo
+// log writes from the given level on; the tools of the command line say only
+// what went wrong.
+func (s *settings) log(level slog.Level) *slog.Logger {
 	if s.verbose {
 		level = slog.LevelDebug
 	}

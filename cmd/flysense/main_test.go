@@ -33,8 +33,8 @@ func TestMain(m *testing.M) {
 
 const assets = "../../models/demo"
 
-// run is the command line in a folder of its own.
-func run(t *testing.T, args ...string) (out, errs string, err error) {
+// flysense is the command line in a folder of its own.
+func flysense(t *testing.T, args ...string) (out, errs string, err error) {
 	t.Helper()
 	dir := t.TempDir()
 	t.Setenv("XDG_CACHE_HOME", dir)
@@ -83,20 +83,20 @@ func TestDemoPackIsRefused(t *testing.T) {
 }
 
 func TestVersionAndUnknownKey(t *testing.T) {
-	if out, _, err := run(t, "version"); err != nil || !strings.HasPrefix(out, "flysense ") {
+	if out, _, err := flysense(t, "version"); err != nil || !strings.HasPrefix(out, "flysense ") {
 		t.Errorf("%q, %v", out, err)
 	}
 	file := filepath.Join(t.TempDir(), "c.yaml")
 	if err := os.WriteFile(file, []byte("keep_audoi: 1h\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := run(t, "models", "list", "--config", file); err == nil || !strings.Contains(err.Error(), "keep_audoi") {
+	if _, _, err := flysense(t, "models", "list", "--config", file); err == nil || !strings.Contains(err.Error(), "keep_audoi") {
 		t.Errorf("a misspelt key: %v", err)
 	}
 }
 
 func TestModelsList(t *testing.T) {
-	out, _, err := run(t, "models", "list")
+	out, _, err := flysense(t, "models", "list")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestTranscribeRefusals(t *testing.T) {
 	if err := os.WriteFile(text, []byte("это не звук"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, errs, err := run(t, "transcribe", text, filepath.Join(dir, "none.wav"))
+	_, errs, err := flysense(t, "transcribe", text, filepath.Join(dir, "none.wav"))
 	if err == nil || !strings.Contains(err.Error(), "2 из 2") {
 		t.Errorf("got %v", err)
 	}
@@ -122,7 +122,7 @@ func TestTranscribeRefusals(t *testing.T) {
 			t.Errorf("no %q in %q", want, errs)
 		}
 	}
-	if _, _, err := run(t, "transcribe", "--format", "docx", text); err == nil {
+	if _, _, err := flysense(t, "transcribe", "--format", "docx", text); err == nil {
 		t.Error("an unknown format passed")
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,7 @@ func serveCommand(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a, err := appliance.New(cmd.Context(), appliance.Options{Config: config, Keys: trusted(), Version: version, Log: s.log()})
+			a, err := appliance.New(cmd.Context(), appliance.Options{Config: config, Keys: trusted(), Version: version, Log: s.log(slog.LevelInfo)})
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -43,7 +44,7 @@ func transcribeCommand(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			room, err := appliance.OpenFiles(config, trusted(), s.log())
+			room, err := appliance.OpenFiles(config, trusted(), s.log(slog.LevelWarn))
 			if err != nil {
 				return err
 			}

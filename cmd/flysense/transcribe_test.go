@@ -12,7 +12,7 @@ import (
 // One file through the real decoder and the real engine, in every format.
 func TestTranscribe(t *testing.T) {
 	call := filepath.Join(assets, "calls", "04-very-short.mp3")
-	out, errs, err := run(t, "transcribe", call, "--format", "json")
+	out, errs, err := flysense(t, "transcribe", call, "--format", "json")
 	if err != nil {
 		t.Fatal(err, errs)
 	}
@@ -34,20 +34,20 @@ func TestTranscribe(t *testing.T) {
 		t.Errorf("does not say that it is the demo model, and free: %q", errs)
 	}
 	for format, want := range map[string]string{"text": "Клиент: Здравствуйте", "srt": "00:00:02,", "vtt": "WEBVTT"} {
-		out, errs, err := run(t, "transcribe", call, "--format", format)
+		out, errs, err := flysense(t, "transcribe", call, "--format", format)
 		if err != nil || !strings.Contains(out, want) {
 			t.Errorf("%s: %v %s\n%s", format, err, errs, out)
 		}
 	}
 	// The agent on the other channel.
-	out, _, err = run(t, "transcribe", call, "--agent-channel", "1")
+	out, _, err = flysense(t, "transcribe", call, "--agent-channel", "1")
 	if err != nil || !strings.Contains(out, "Менеджер: Здравствуйте") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
 
 func TestDoctor(t *testing.T) {
-	out, errs, err := run(t, "doctor")
+	out, errs, err := flysense(t, "doctor")
 	if err != nil {
 		t.Fatalf("%v\n%s%s", err, out, errs)
 	}

@@ -29,7 +29,7 @@ type Config struct {
 	KeysDir      string        `koanf:"keys_dir"`      // keys and the ledger's anchor, apart from the data; "" means data_dir-keys
 	ModelsDir    string        `koanf:"models_dir"`    // speech models; "" means data_dir/models
 	Model        string        `koanf:"model"`         // file or name of the speech model; "" picks one
-	DemoModel    string        `koanf:"demo_model"`    // what is used, and said, when no model is installed
+	DemoModel    string        `koanf:"demo_model"`    // what is used, and said, when no model is installed; "" looks beside the program
 	SpeechStates int           `koanf:"speech_states"` // recognitions at a time; 0 means one per core, at most 4
 	KeepAudio    time.Duration `koanf:"keep_audio"`    // how long recordings are kept
 	Poll         time.Duration `koanf:"poll"`          // how often portals are asked for new calls
@@ -90,6 +90,23 @@ func LoadConfig(path string, flags map[string]any) (Config, error) {
 	return c, c.complete()
 }
 
+// findDemoModel looks where the demonstration model lies beside the program: in
+// a checkout, and where a package puts it. "" if it is nowhere.
+func findDemoModel() string {
+	const name = "models/demo/ggml-demo-ru.bin"
+	places := []string{"/usr/share/flysense"}
+	if exe, err := os.Executable(); err == nil {
+		places = append(places, filepath.Dir(filepath.Dir(exe)))
+	}
+	for _, place := range places {
+		file := filepath.Join(place, name)
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	return ""
+}
+
 func koanfKeys() map[string]bool {
 	keys := map[string]bool{}
 	for _, k := range []string{
@@ -107,6 +124,9 @@ func (c *Config) complete() error {
 	}
 	if c.DataDir == "" {
 		return errors.New("configuration: data_dir is empty")
+	}
+	if c.DemoModel == "" {
+		c.DemoModel = findDemoModel()
 	}
 	if c.KeysDir == "" {
 		c.KeysDir = filepath.Clean(c.DataDir) + "-keys"
