@@ -16,8 +16,8 @@ import (
 	"flysense/engine"
 )
 
-// ErrLostAnswer, lined up in NoteFaults or UpdateFaults, does the work and
-// then says that the connection was lost: the caller cannot know.
+// ErrLostAnswer is for NoteFaults and UpdateFaults: the call does the work and
+// then says that the connection was lost, so the caller cannot know.
 var ErrLostAnswer = errors.New("connection lost after the work was done")
 
 // Portal is a CRM in memory: it finds calls, opens recordings and takes

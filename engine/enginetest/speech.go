@@ -10,8 +10,8 @@ import (
 	"flysense/engine"
 )
 
-// ErrHang, lined up in a Transcriber's or Decoder's Faults, makes the call
-// wait until its context ends.
+// ErrHang is for a Transcriber's or Decoder's Faults: the call waits until its
+// context ends.
 var ErrHang = errors.New("hang until the context ends")
 
 // Transcriber is a speech engine that reads from a script. The samples it gets

@@ -192,6 +192,7 @@ func (q *Queue) Add(ctx context.Context, tx *sql.Tx, j engine.Job) error {
 		owner, id = connectionOf, j.ConnectionID
 	}
 	// created_at is in the past and in River's own format: due now.
+	//nolint:gosec // the parts put together are the constants above
 	moved, err := tx.ExecContext(ctx, `
 		UPDATE river_job
 		   SET state = 'available', scheduled_at = created_at, priority = min(priority, ?)

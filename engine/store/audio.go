@@ -123,7 +123,7 @@ func (a *Audio) sync() error {
 	if err != nil {
 		return fmt.Errorf("sync the audio folder: %w", err)
 	}
-	defer folder.Close()
+	defer folder.Close() //nolint:errcheck // only read
 	if err := folder.Sync(); err != nil {
 		return fmt.Errorf("sync the audio folder: %w", err)
 	}

@@ -249,7 +249,7 @@ func collect[T any](act string, rows *sql.Rows, err error, scan func(*T) error) 
 func (s *Store) CallsIn(ctx context.Context, limit int64, states ...engine.State) ([]engine.Call, error) {
 	var rows []callRow
 	err := s.bun.NewSelect().Conn(s.db.Reader).Model(&rows).
-		Where("state IN (?)", bun.In(states)).
+		Where("state IN (?)", bun.List(states)).
 		Order("updated_at", "id").
 		Limit(limit).
 		Scan(ctx)

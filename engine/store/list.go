@@ -129,6 +129,7 @@ func (s *Store) List(ctx context.Context, f Filter) (Page, error) {
 	if f.Cursor != "" {
 		all.add("(c.started_at, c.id) < (?, ?)", cursor.startedAt, cursor.id)
 	}
+	//nolint:gosec,sqlclosecheck // conditions are our own text, with what was typed in their arguments; collect closes the rows
 	rows, err := tx.QueryContext(ctx, `
 		SELECT `+rowColumns+rowTables+all.where()+`
 		ORDER BY c.started_at DESC, c.id DESC
@@ -149,6 +150,7 @@ func (s *Store) List(ctx context.Context, f Filter) (Page, error) {
 
 // count fills in the figures of the whole list.
 func (p *Page) count(ctx context.Context, tx *sql.Tx, all conditions, state engine.State) error {
+	//nolint:gosec // as in List
 	rows, err := tx.QueryContext(ctx, `
 		SELECT c.state, count(*), sum(coalesce(r.length_ns, c.reported_ns))`+rowTables+all.where()+`
 		GROUP BY c.state`, all.args...)
@@ -173,6 +175,7 @@ func (p *Page) count(ctx context.Context, tx *sql.Tx, all conditions, state engi
 }
 
 func agents(ctx context.Context, tx *sql.Tx) ([]string, error) {
+	//nolint:sqlclosecheck // collect closes them
 	rows, err := tx.QueryContext(ctx, `
 		SELECT DISTINCT agent
 		FROM call
@@ -293,7 +296,7 @@ func (s *Store) Briefs(ctx context.Context, callIDs []string) (map[string]Brief,
 			TableExpr("call AS c").
 			Join("LEFT JOIN recording AS r ON r.call_id = c.id").
 			ColumnExpr("c.id, c.title, coalesce(r.length_ns, c.reported_ns)").
-			Where("c.id IN (?)", bun.In(batch)).
+			Where("c.id IN (?)", bun.List(batch)).
 			Rows(ctx)
 		if err != nil {
 			return nil, wrap("read the calls' titles", err)

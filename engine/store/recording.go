@@ -197,7 +197,7 @@ func (s *Store) Progress(ctx context.Context, callIDs []string) (map[string]Prog
 	query := s.bun.NewSelect().Conn(s.db.Reader).
 		Table("call_window").
 		ColumnExpr("call_id, count(segments), count(*)").
-		Where("call_id IN (?)", bun.In(callIDs)).
+		Where("call_id IN (?)", bun.List(callIDs)).
 		Group("call_id")
 	rows, err := query.Rows(ctx)
 	if err != nil {
@@ -218,6 +218,7 @@ func (s *Store) Progress(ctx context.Context, callIDs []string) (map[string]Prog
 // Expired returns calls whose audio has been kept long enough, the oldest
 // first, at most limit. A call that still waits for its turn keeps its file.
 func (s *Store) Expired(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	//nolint:sqlclosecheck // collect closes them
 	rows, err := s.db.Reader.QueryContext(ctx, `
 		SELECT r.call_id
 		FROM recording r
@@ -247,7 +248,7 @@ func unpackPeaks(packed []byte) ([][]uint8, error) {
 	var peaks [][]uint8
 	for len(packed) > 0 {
 		count, n := binary.Uvarint(packed)
-		if n <= 0 || count > uint64(len(packed)-n) {
+		if n <= 0 || count > uint64(len(packed)-n) { //nolint:gosec // no more than all was read
 			return nil, errors.New("the waveform is damaged")
 		}
 		packed = packed[n:]

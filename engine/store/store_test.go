@@ -43,7 +43,7 @@ func openFor(t testing.TB) *fixture {
 	if f.Store, err = store.New(f.db, filepath.Join(f.dir, "audio"), func() time.Time { return f.now }); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = f.Store.Close() })
+	t.Cleanup(func() { _ = f.Close() })
 	return f
 }
 
