@@ -35,7 +35,7 @@ func TestCallList(t *testing.T) {
 		t.Errorf("an empty list has null: %s", empty)
 	}
 	w.portals.connections = []crm.Connection{{ID: "conn", Name: "Ромашка"}}
-	w.purse.receipts = map[string]Receipt{"A": {Charged: 84 * billing.FC / 24}}
+	w.purse.receipts = map[string]billing.Receipt{"A": {Charged: 84 * billing.FC / 24}}
 	w.addCall("A")
 	w.addCall("B", func(call *engine.Call) {
 		call.State, call.Problem, call.Agent, call.ConnectionID = engine.NoFunds, "Пополните баланс.", "Борис", "deleted"
@@ -87,7 +87,7 @@ func TestCallList(t *testing.T) {
 func TestCallDetail(t *testing.T) {
 	w, c := signedIn(t, auth.Owner)
 	w.addCall("A")
-	w.purse.receipts = map[string]Receipt{"A": {Held: billing.FC}}
+	w.purse.receipts = map[string]billing.Receipt{"A": {Held: billing.FC}}
 	got := read[Call](c.get("/api/v1/calls/A"))
 	if len(got.Turns) != 2 || got.Turns[0].Speaker != "client" || got.Turns[0].Start != 0.5 || got.Turns[0].Words[0].Text != "Алло." ||
 		got.Turns[1].Words == nil || got.AgentChannel != 1 || got.Model != "demo" || got.Language != "ru" {

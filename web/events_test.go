@@ -23,7 +23,7 @@ func stream(t *testing.T, w *world, c *client) (lines *bufio.Scanner, closed fun
 	t.Cleanup(server.Close)
 	ctx, stop := context.WithCancel(t.Context())
 	t.Cleanup(stop)
-	r, err := http.NewRequestWithContext(ctx, "GET", server.URL+"/api/v1/events", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/api/v1/events", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

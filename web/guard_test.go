@@ -202,7 +202,7 @@ func TestAddressBehindProxies(t *testing.T) {
 		"nonsense behind ours": {"10.0.0.1:5", []string{"<script>"}, "10.0.0.1"},
 		"IPv6":                 {"[2001:db8::1]:5", nil, "2001:db8::1"},
 	} {
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.RemoteAddr = tt.peer
 		r.Header["X-Forwarded-For"] = tt.said
 		if got := w.address(r); got != tt.want {

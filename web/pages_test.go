@@ -38,7 +38,7 @@ func TestPages(t *testing.T) {
 		"/oauth/other":          {404, "", "", ""},
 	} {
 		w := httptest.NewRecorder()
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.URL.Path = path
 		built.ServeHTTP(w, r)
 		if w.Code != want.status || w.Body.String() != want.body || w.Header().Get("Content-Type") != want.kind || w.Header().Get("Cache-Control") != want.cache {
@@ -47,7 +47,7 @@ func TestPages(t *testing.T) {
 	}
 
 	w := httptest.NewRecorder()
-	newPages(fstest.MapFS{}, refuse).ServeHTTP(w, httptest.NewRequest("GET", "/calls", nil))
+	newPages(fstest.MapFS{}, refuse).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/calls", nil))
 	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "make build") {
 		t.Errorf("without the pages: %d %s", w.Code, w.Body)
 	}

@@ -42,15 +42,9 @@ type Purse interface {
 	InstallationID() string
 }
 
-// Receipt is the money of one call, all its runs together.
-type Receipt struct {
-	Held    billing.Amount // by an open hold, 0 without one
-	Charged billing.Amount
-}
-
 // Receipts tell what calls cost. A call that was never paid has none.
 type Receipts interface {
-	Receipts(ctx context.Context, callIDs []string) (map[string]Receipt, error)
+	Receipts(ctx context.Context, callIDs []string) (map[string]billing.Receipt, error)
 }
 
 // Portals are the connections; *crm.Hub is one. What a person has to correct is

@@ -77,6 +77,7 @@ type route struct {
 	plain http.HandlerFunc // one of both
 }
 
+//nolint:unparam // the table names the method in every line
 func plain(method, path string, may auth.Permission, summary string, handler http.HandlerFunc) route {
 	return route{method: method, path: path, may: may, summary: summary, timeout: answerTimeout, plain: handler}
 }

@@ -272,7 +272,7 @@ func (l *lanes) Resume(context.Context) error                  { l.paused = fals
 
 type purse struct {
 	entries  []billing.Entry
-	receipts map[string]Receipt
+	receipts map[string]billing.Receipt
 	problems []billing.Problem
 	err      error
 }
@@ -303,7 +303,7 @@ func (p *purse) LoadPack(_ context.Context, token, by string) (billing.Loaded, e
 	return billing.Loaded{Serial: token + " by " + by, Amount: 1000 * billing.FC, Again: true}, p.err
 }
 func (p *purse) InstallationID() string { return "FS-TEST" }
-func (p *purse) Receipts(context.Context, []string) (map[string]Receipt, error) {
+func (p *purse) Receipts(context.Context, []string) (map[string]billing.Receipt, error) {
 	return p.receipts, nil
 }
 

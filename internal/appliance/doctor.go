@@ -80,7 +80,7 @@ func checkDisk(c Config, say sayer) {
 	if name, bad := networkFS[int64(s.Type)]; bad { //nolint:unconvert // the field's type differs between architectures
 		say(Broken, what, "база лежит на сетевой файловой системе %s, где она может повредиться; перенесите %s на локальный диск", name, c.DataDir)
 	}
-	free := int64(s.Bavail) * int64(s.Bsize) //nolint:gosec // a disk's size fits
+	free := int64(s.Bavail) * int64(s.Bsize) //nolint:gosec,unconvert // a disk's size fits; the fields' types differ between architectures
 	level := Well
 	switch {
 	case free < brokenFree:

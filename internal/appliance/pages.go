@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"flysense/billing"
 	"flysense/engine"
 	"flysense/web"
 )
@@ -23,7 +22,7 @@ func (a *Appliance) openPages() (*web.Server, error) {
 		Desk:        a.Engine,
 		Lanes:       a.Queue,
 		Purse:       a.Ledger,
-		Receipts:    receipts{a.Ledger},
+		Receipts:    a.Ledger,
 		Portals:     a.Hub,
 		Archive:     a,
 		Workers:     workers,
@@ -53,14 +52,3 @@ type noWorkers struct{}
 
 func (noWorkers) Speech() web.Speech        { return web.Speech{State: "ready"} }
 func (noWorkers) GPUs() ([]web.GPU, string) { return nil, "" }
-
-type receipts struct{ ledger *billing.Ledger }
-
-func (r receipts) Receipts(ctx context.Context, callIDs []string) (map[string]web.Receipt, error) {
-	paid, err := r.ledger.Receipts(ctx, callIDs)
-	out := make(map[string]web.Receipt, len(paid))
-	for id, p := range paid {
-		out[id] = web.Receipt(p)
-	}
-	return out, err
-}

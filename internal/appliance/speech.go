@@ -83,7 +83,7 @@ func (r *speechRoom) GPUs() ([]web.GPU, string) {
 	cards := make([]web.GPU, 0, len(s.GPUs))
 	for _, g := range s.GPUs {
 		cards = append(cards, web.GPU{
-			Name: g.Name, Utilisation: int(g.Utilisation), MemoryUsed: int64(g.MemoryUsed), MemoryTotal: int64(g.MemoryTotal), Temperature: int(g.Temperature), //nolint:gosec // a card's figures fit
+			Name: g.Name, Utilisation: g.Utilisation, MemoryUsed: g.MemoryUsed, MemoryTotal: g.MemoryTotal, Temperature: g.Temperature,
 		})
 	}
 	return cards, s.GPUProblem

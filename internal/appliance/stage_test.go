@@ -122,7 +122,6 @@ type stage struct {
 	ctx    context.Context
 	portal *portal
 	url    string
-	log    *bytes.Buffer
 }
 
 type setting func(*appliance.Options)

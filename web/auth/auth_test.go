@@ -362,7 +362,7 @@ type browser struct {
 
 func (b *browser) get(path string) string {
 	b.t.Helper()
-	r := httptest.NewRequest("GET", path, nil)
+	r := httptest.NewRequest(http.MethodGet, path, nil)
 	if b.cookie != nil {
 		r.AddCookie(b.cookie)
 	}
