@@ -111,7 +111,7 @@ func (e Entry) idem() string { return e.Kind.prefix() + e.Key }
 func (e Entry) digest() Digest {
 	data := append([]byte("flysense-ledger-v1\x00"), e.prev[:]...)
 	for _, n := range []int64{e.Seq, e.ts, int64(e.Kind), int64(e.debit), int64(e.credit), int64(e.Amount), e.Pending} {
-		data = binary.BigEndian.AppendUint64(data, uint64(n))
+		data = appendInt(data, n)
 	}
 	return sha256.Sum256(appendTexts(data, e.idem(), e.Ref))
 }
@@ -124,10 +124,15 @@ func (e Entry) inputDigest() Digest {
 		summary = 1
 	}
 	data := []byte("flysense-input-v1\x00")
-	data = binary.BigEndian.AppendUint64(data, uint64(e.Kind))
-	data = binary.BigEndian.AppendUint64(data, uint64(e.Seconds))
+	data = appendInt(data, int64(e.Kind))
+	data = appendInt(data, e.Seconds)
 	data = binary.BigEndian.AppendUint64(data, summary)
 	return sha256.Sum256(appendTexts(data, e.Key, e.Ref, e.Reason))
+}
+
+// appendInt writes eight bytes; a negative number keeps every bit.
+func appendInt(data []byte, n int64) []byte {
+	return binary.BigEndian.AppendUint64(data, uint64(n)) //nolint:gosec // two's complement is meant: hashed, never read as a number
 }
 
 func appendTexts(data []byte, texts ...string) []byte {

@@ -2,7 +2,6 @@ package billing
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -48,7 +47,7 @@ func Base() Tariff {
 	t := Tariff{Rate: FC / 24, Minimum: 15 * time.Second, Summary: 2 * FC}
 	data := []byte("flysense-tariff-base-v1\x00")
 	for _, n := range []int64{int64(t.Rate), int64(t.Minimum / time.Second), int64(t.Summary)} {
-		data = binary.BigEndian.AppendUint64(data, uint64(n))
+		data = appendInt(data, n)
 	}
 	t.Hash = sha256.Sum256(data)
 	return t
