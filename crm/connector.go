@@ -92,11 +92,22 @@ type Tokens struct {
 // Secrets never show in a log, however they got there.
 const hidden = "[hidden]"
 
-func (Tokens) String() string            { return hidden }
-func (Tokens) LogValue() slog.Value      { return slog.StringValue(hidden) }
-func (App) String() string               { return hidden }
-func (App) LogValue() slog.Value         { return slog.StringValue(hidden) }
-func (Credentials) String() string       { return hidden }
+// String hides the secret.
+func (Tokens) String() string { return hidden }
+
+// LogValue hides the secret.
+func (Tokens) LogValue() slog.Value { return slog.StringValue(hidden) }
+
+// String hides the secret.
+func (App) String() string { return hidden }
+
+// LogValue hides the secret.
+func (App) LogValue() slog.Value { return slog.StringValue(hidden) }
+
+// String hides the secret.
+func (Credentials) String() string { return hidden }
+
+// LogValue hides the secret.
 func (Credentials) LogValue() slog.Value { return slog.StringValue(hidden) }
 
 // LongLived reports whether the token never renews itself.

@@ -230,10 +230,10 @@ func (h *Hub) use(ctx context.Context, id string, fn func(Connector, Access) err
 	if err != nil {
 		return err
 	}
-	switch {
-	case c.State == Off:
+	switch c.State {
+	case Off:
 		return engine.NeedsOwnerError(errors.New("the connection is off"), "Подключение «"+c.Name+"» выключено. Включите его в разделе «Подключения» и повторите.")
-	case c.State == NeedsOwner:
+	case NeedsOwner:
 		return engine.NeedsOwnerError(errors.New("the connection has no access"), c.Problem)
 	}
 	if wait := c.PausedUntil.Sub(h.options.Now()); wait > 0 {
@@ -291,7 +291,7 @@ func (h *Hub) polled(ctx context.Context, id string) error {
 	resumed := false
 	now := h.options.Now()
 	err := h.db.Tx(ctx, func(tx *sql.Tx) error {
-		r, err := h.one(ctx, tx, "id = ?", id)
+		r, err := h.one(ctx, tx, id)
 		if errors.Is(err, engine.ErrNotFound) {
 			return nil
 		} else if err != nil {

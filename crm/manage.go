@@ -197,7 +197,7 @@ func (h *Hub) Update(ctx context.Context, actor, id string, c Change) (Connectio
 // Delete forgets a connection with its secrets; its history stays.
 func (h *Hub) Delete(ctx context.Context, actor, id string) error {
 	return h.db.Tx(ctx, func(tx *sql.Tx) error {
-		r, err := h.one(ctx, tx, "id = ?", id)
+		r, err := h.one(ctx, tx, id)
 		if err != nil {
 			return err
 		}

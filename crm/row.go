@@ -149,12 +149,12 @@ func (h *Hub) app(r row) (App, error) {
 
 // load reads a connection outside a transaction; engine.ErrNotFound if it is gone.
 func (h *Hub) load(ctx context.Context, id string) (row, error) {
-	return h.one(ctx, h.db.Reader, "id = ?", id)
+	return h.one(ctx, h.db.Reader, id)
 }
 
-func (h *Hub) one(ctx context.Context, on bun.IConn, where string, args ...any) (row, error) {
+func (h *Hub) one(ctx context.Context, on bun.IConn, id string) (row, error) {
 	var r row
-	err := h.bun.NewSelect().Conn(on).Model(&r).Where(where, args...).Scan(ctx)
+	err := h.bun.NewSelect().Conn(on).Model(&r).Where("id = ?", id).Scan(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, fmt.Errorf("connection: %w", engine.ErrNotFound)
 	} else if err != nil {
@@ -169,7 +169,7 @@ func (h *Hub) change(ctx context.Context, actor, id string, fn func(r *row) (wha
 	var changed row
 	err := h.db.Tx(ctx, func(tx *sql.Tx) error {
 		var err error
-		if changed, err = h.one(ctx, tx, "id = ?", id); err != nil {
+		if changed, err = h.one(ctx, tx, id); err != nil {
 			return err
 		}
 		what, detail, err := fn(&changed)

@@ -88,7 +88,7 @@ func (c *Connector) Account(ctx context.Context, a crm.Access) (crm.Account, err
 
 func (c *Connector) readAccount(ctx context.Context, a crm.Access) (account, error) {
 	var got account
-	_, err := c.get(ctx, a, "/api/v4/account", url.Values{"with": {"drive_url,is_api_filter_enabled"}}, &got)
+	err := c.get(ctx, a, "/api/v4/account", url.Values{"with": {"drive_url,is_api_filter_enabled"}}, &got)
 	if err != nil {
 		return got, fmt.Errorf("read account: %w", err)
 	}
@@ -106,13 +106,14 @@ func (c *Connector) base(host string) *url.URL {
 	return &url.URL{Scheme: "https", Host: host, Path: "/"}
 }
 
-// get reads into v. found is false for 204: nothing matched, or no such entity.
-func (c *Connector) get(ctx context.Context, a crm.Access, path string, query url.Values, v any) (found bool, err error) {
+// get reads into v, and leaves it as it is on 204: nothing matched, or no such
+// entity.
+func (c *Connector) get(ctx context.Context, a crm.Access, path string, query url.Values, v any) error {
 	answer, err := c.do(ctx, a, rest.Request{Method: http.MethodGet}, path, query)
 	if err != nil {
-		return false, err
+		return err
 	}
-	return len(answer.Body) > 0, answer.Decode(v)
+	return answer.Decode(v)
 }
 
 // do sends one request with the connection's token. A refused token is renewed

@@ -132,7 +132,7 @@ func (p *params) UnmarshalJSON(data []byte) error {
 	*p = params{}
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(data, &fields) != nil {
-		return nil
+		return nil //nolint:nilerr // params of any other shape are none
 	}
 	for key, value := range fields {
 		var into json.Unmarshaler

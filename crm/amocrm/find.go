@@ -113,7 +113,7 @@ func (c *Connector) read(ctx context.Context, a crm.Access, route string, at pla
 			"limit":                    {strconv.Itoa(pageSize)},
 			"page":                     {strconv.Itoa(at.Page)},
 		}
-		if _, err := c.get(ctx, a, "/api/v4/"+route+"/notes", query, &got); err != nil {
+		if err := c.get(ctx, a, "/api/v4/"+route+"/notes", query, &got); err != nil {
 			return nil, at, mayNotSearch(err, a.Name)
 		}
 		last := at.Updated

@@ -98,7 +98,7 @@ func (c *Connector) FindNote(ctx context.Context, a crm.Access, n engine.Note, m
 			"page":                {strconv.Itoa(number)},
 		}
 		var got page
-		if _, err := c.get(ctx, a, path, query, &got); err != nil {
+		if err := c.get(ctx, a, path, query, &got); err != nil {
 			return "", fmt.Errorf("read notes of the card: %w", noRight(err, "читать примечания карточек"))
 		}
 		for _, found := range got.Embedded.Notes {

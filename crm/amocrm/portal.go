@@ -81,7 +81,7 @@ func (c *Connector) readUsers(ctx context.Context, a crm.Access, p *portal) erro
 	}
 	for n := 1; n <= userPages; n++ {
 		var got page
-		_, err := c.get(ctx, a, "/api/v4/users", url.Values{"limit": {strconv.Itoa(pageSize)}, "page": {strconv.Itoa(n)}}, &got)
+		err := c.get(ctx, a, "/api/v4/users", url.Values{"limit": {strconv.Itoa(pageSize)}, "page": {strconv.Itoa(n)}}, &got)
 		if rest.Status(err) == http.StatusForbidden {
 			break
 		} else if err != nil {
@@ -153,7 +153,7 @@ func (c *Connector) readTitle(ctx context.Context, a crm.Access, p *portal, rout
 	var err error
 	if len(ids) == 1 {
 		var one entity
-		_, err = c.get(ctx, a, "/api/v4/"+route+"/"+ids[0].String(), nil, &one)
+		err = c.get(ctx, a, "/api/v4/"+route+"/"+ids[0].String(), nil, &one)
 		named = append(named, one)
 	} else {
 		query := url.Values{"limit": {strconv.Itoa(pageSize)}}
@@ -161,7 +161,7 @@ func (c *Connector) readTitle(ctx context.Context, a crm.Access, p *portal, rout
 			query.Add("filter[id][]", id.String())
 		}
 		var got page
-		_, err = c.get(ctx, a, "/api/v4/"+route, query, &got)
+		err = c.get(ctx, a, "/api/v4/"+route, query, &got)
 		named = append(append(got.Embedded.Leads, got.Embedded.Contacts...), got.Embedded.Companies...)
 	}
 	var status *rest.StatusError

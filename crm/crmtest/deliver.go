@@ -55,11 +55,12 @@ func recordings(t *testing.T, b *Bench) {
 
 // forbiddenRecordings: a link is what somebody typed.
 func forbiddenRecordings(t *testing.T, b *Bench) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var config net.ListenConfig
+	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	connected := make(chan struct{}, 100)
 	go func() {
 		for {

@@ -98,7 +98,7 @@ func (o *Outside) Open(ctx context.Context, link string, p Pass) (*Download, err
 			return checkLink(req.URL)
 		},
 	}
-	answer, err := client.Do(req)
+	answer, err := client.Do(req) //nolint:bodyclose // whoever takes the Download closes it
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("download: %w", withoutLink(err))

@@ -309,11 +309,12 @@ func (p *Portal) act(w http.ResponseWriter, r *http.Request) {
 	case "/_emulator/switch":
 		err = p.flip(order.Name, order.On)
 	case "/_emulator/code", "/_emulator/token":
-		if !p.registered(order.Client) {
+		switch {
+		case !p.registered(order.Client):
 			err = fmt.Errorf("нет интеграции %q", order.Client)
-		} else if r.URL.Path == "/_emulator/code" {
+		case r.URL.Path == "/_emulator/code":
 			answer["text"] = p.Code(order.Client)
-		} else {
+		default:
 			answer["text"] = p.IssueLongLivedToken(order.Client, tokenLife)
 		}
 	case "/_emulator/revoke":

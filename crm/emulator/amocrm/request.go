@@ -67,9 +67,6 @@ type query url.Values
 // one returns the first value of a plain argument.
 func (q query) one(key string) string { return url.Values(q).Get(key) }
 
-// has reports whether the argument was given as key itself.
-func (q query) has(key string) bool { return url.Values(q).Has(key) }
-
 // list collects the values of key, key[] and key[N]; a value with commas is
 // several.
 func (q query) list(key string) []string {
