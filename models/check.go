@@ -55,7 +55,7 @@ func sum(ctx context.Context, path string, progress Progress) (sums, error) {
 	if err != nil {
 		return sums{}, fmt.Errorf("check model: %w", err)
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // only read
 	info, err := file.Stat()
 	if err != nil {
 		return sums{}, fmt.Errorf("check model: %w", err)

@@ -53,7 +53,7 @@ func Inspect(path string) (Header, error) {
 	if err != nil {
 		return Header{}, fmt.Errorf("open model: %w", err)
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // only read
 	info, err := file.Stat()
 	if err != nil {
 		return Header{}, fmt.Errorf("open model: %w", err)

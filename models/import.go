@@ -102,7 +102,7 @@ func (f Folder) importFile(ctx context.Context, path, listed string, progress Pr
 		return Entry{}, err
 	}
 	part := filepath.Join(f.Dir, name+".import")
-	defer os.Remove(part) // nothing is left of a copy that did not become the model
+	defer func() { _ = os.Remove(part) }() // nothing is left of a copy that did not become the model
 	if err := copyFile(ctx, path, part, info.Size(), progress); err != nil {
 		return Entry{}, fmt.Errorf("import %s: %w", name, err)
 	}
@@ -123,7 +123,7 @@ func copyFile(ctx context.Context, from, to string, size int64, progress Progres
 	if err != nil {
 		return err
 	}
-	defer in.Close()
+	defer in.Close() //nolint:errcheck // only read
 	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, modelMode)
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func readSums(path string) (map[string]string, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("read checksums: %w", err)
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // only read
 	out := map[string]string{}
 	lines := bufio.NewScanner(io.LimitReader(file, 1<<20))
 	for lines.Scan() {

@@ -79,7 +79,8 @@ func roomFor(dir string, size int64) error {
 	if err := syscall.Statfs(dir, &s); err != nil {
 		return fmt.Errorf("look at the disk: %w", err)
 	}
-	return room(int64(min(s.Bavail, math.MaxInt32))*s.Bsize, size) // blocks beyond that are room enough
+	blocks := int64(min(s.Bavail, math.MaxInt32)) //nolint:gosec // cut to 31 bits, which are room enough
+	return room(blocks*s.Bsize, size)
 }
 
 func room(free, size int64) error {

@@ -53,15 +53,12 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	}
 	_ = file.Close()
 
-	d := &DB{Path: path, failed: make(chan error, 1)}
-	if d.Writer, err = pool(path, false, 1); err != nil {
-		return nil, err
-	}
-	if d.Queue, err = pool(path, false, 1); err != nil {
-		return nil, errors.Join(err, d.Close())
-	}
-	if d.Reader, err = pool(path, true, max(4, runtime.NumCPU())); err != nil {
-		return nil, errors.Join(err, d.Close())
+	d := &DB{
+		Writer: pool(path, false, 1),
+		Reader: pool(path, true, max(4, runtime.NumCPU())),
+		Queue:  pool(path, false, 1),
+		Path:   path,
+		failed: make(chan error, 1),
 	}
 	var fts int
 	if err := d.Writer.QueryRowContext(ctx, `SELECT sqlite_compileoption_used('ENABLE_FTS5')`).Scan(&fts); err != nil {
@@ -73,7 +70,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	return d, nil
 }
 
-func pool(path string, readOnly bool, connections int) (*sql.DB, error) {
+func pool(path string, readOnly bool, connections int) *sql.DB {
 	q := url.Values{}
 	for k, v := range map[string]string{
 		"_journal_mode":  "WAL",
@@ -94,7 +91,7 @@ func pool(path string, readOnly bool, connections int) (*sql.DB, error) {
 	p := sql.OpenDB(connector{dsn: "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()})
 	p.SetMaxOpenConns(connections)
 	p.SetMaxIdleConns(connections)
-	return p, nil
+	return p
 }
 
 // connector sets what the driver's address cannot carry on each connection.
@@ -104,17 +101,9 @@ func (c connector) Driver() sqlDriver { return &sqlite3.SQLiteDriver{} }
 
 // Close closes all connections after moving the log into the file.
 func (d *DB) Close() error {
-	var errs []error
-	for _, p := range []*sql.DB{d.Reader, d.Queue} {
-		if p != nil {
-			errs = append(errs, p.Close())
-		}
-	}
-	if d.Writer != nil {
-		_, _ = d.Writer.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`)
-		errs = append(errs, d.Writer.Close())
-	}
-	return errors.Join(errs...)
+	err := errors.Join(d.Reader.Close(), d.Queue.Close())
+	_, _ = d.Writer.ExecContext(context.Background(), `PRAGMA wal_checkpoint(TRUNCATE)`)
+	return errors.Join(err, d.Writer.Close())
 }
 
 // Tx runs fn in one immediate transaction of the writer and commits if it
