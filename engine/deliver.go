@@ -31,18 +31,35 @@ func (e *Engine) Deliver(ctx context.Context, j Job) error {
 		return fmt.Errorf("load notes: %w", err)
 	}
 	text := NoteText(call, recording, analysis)
+	var refused error // one card does not keep the others from theirs
 	for _, n := range notes {
-		if n.ResultID != "" && n.Revision >= call.Revision {
+		if n.shows(call.Revision) {
 			continue
 		}
-		if err := e.write(ctx, n, text, call.Revision); err != nil {
-			return fmt.Errorf("note in %s %s: %w", n.CardKind, n.CardID, err)
+		err := e.write(ctx, n, text, call.Revision)
+		if errors.Is(err, errStale) || ctx.Err() != nil {
+			return err
+		} else if err != nil && refused == nil {
+			refused = fmt.Errorf("note in %s %s: %w", n.CardKind, n.CardID, err)
 		}
+	}
+	if refused != nil {
+		return refused
 	}
 	return e.commit(ctx, j, func(tx *sql.Tx, now *Call) error {
 		if now.Revision != call.Revision { // edited meanwhile; the edit lined its own job up
 			now.State = Queued
 			return nil
+		}
+		// The transaction has the store to itself, so this is the last word.
+		notes, err := e.Store.Notes(ctx, now.ID)
+		if err != nil {
+			return fmt.Errorf("load notes: %w", err)
+		}
+		for _, n := range notes {
+			if !n.shows(now.Revision) { // a card that came meanwhile
+				return e.next(ctx, tx, now, StepDeliver)
+			}
 		}
 		now.State, now.Actor, now.Problem = Done, Appliance, ""
 		return nil
@@ -81,9 +98,29 @@ func (e *Engine) write(ctx context.Context, n Note, text string, revision int) e
 	return e.saveNote(ctx, n)
 }
 
+// saveNote keeps how far a write is, and only that: the record may have been
+// deleted with its call meanwhile, or may belong to another one.
 func (e *Engine) saveNote(ctx context.Context, n Note) error {
-	return e.Store.Tx(ctx, func(tx *sql.Tx) error { return e.Store.SaveNote(ctx, tx, n) })
+	return e.Store.Tx(ctx, func(tx *sql.Tx) error {
+		if _, err := e.Store.CallTx(ctx, tx, n.CallID); errors.Is(err, ErrNotFound) {
+			return errStale
+		} else if err != nil {
+			return fmt.Errorf("load call: %w", err)
+		}
+		now, err := e.Store.NoteTx(ctx, tx, n.ConnectionID, n.OutsideID)
+		if err != nil {
+			return fmt.Errorf("load note: %w", err)
+		}
+		if now.CallID != n.CallID {
+			return errStale
+		}
+		now.ResultID, now.Revision, now.Tried = n.ResultID, n.Revision, n.Tried
+		return e.Store.SaveNote(ctx, tx, now)
+	})
 }
+
+// shows reports whether the card has the result of a revision.
+func (n Note) shows(revision int) bool { return n.ResultID != "" && n.Revision >= revision }
 
 // marker ends our notes, so that one whose answer was lost can be found.
 func marker(callID string) string { return "#fs:" + callID }
@@ -103,7 +140,7 @@ func NoteText(call Call, r Recording, a Analysis) string {
 	case Outgoing:
 		what = "Исходящий звонок"
 	}
-	seconds := int(r.Length.Round(time.Second).Seconds())
+	seconds := int(r.Length.Seconds())
 	fmt.Fprintf(&b, "%s, %d:%02d\n\n", what, seconds/60, seconds%60)
 	if a.Summary != "" {
 		b.WriteString(a.Summary + "\n\n")

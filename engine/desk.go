@@ -54,7 +54,13 @@ func (e *Engine) again(ctx context.Context, tx *sql.Tx, call Call) (Step, error)
 	if recording.Gone || len(windows) == 0 {
 		return StepFetch, nil
 	}
-	if call.State == Done { // recognise anew instead of finding every window finished
+	rest, err := e.unheard(ctx, call.ID)
+	if err != nil {
+		return "", err
+	}
+	// Recognise anew what was recognised, or in what nobody was heard to speak,
+	// instead of finding every window finished.
+	if call.State == Done || len(rest) == 0 && call.Step == StepTranscribe {
 		if err := e.Store.SaveRecording(ctx, tx, recording, windows); err != nil {
 			return "", err
 		}
@@ -172,18 +178,38 @@ func (e *Engine) Expire(ctx context.Context) error {
 			return fmt.Errorf("find expired audio: %w", err)
 		}
 		for _, id := range ids {
-			if err := e.Audio.Remove(ctx, id); err != nil {
-				return fmt.Errorf("remove audio: %w", err)
-			}
-			if err := e.Store.Tx(ctx, func(tx *sql.Tx) error { return e.Store.SetGone(ctx, tx, id) }); err != nil {
+			if err := e.expire(ctx, id); err != nil {
 				return err
 			}
-			e.Changed(id)
 		}
 		if len(ids) < expireBatch {
 			return nil
 		}
 	}
+}
+
+// expire removes one file in the transaction that says so: nobody lines the
+// call up or keeps a new file in between.
+func (e *Engine) expire(ctx context.Context, callID string) error {
+	err := e.Store.Tx(ctx, func(tx *sql.Tx) error {
+		call, err := e.Store.CallTx(ctx, tx, callID)
+		if errors.Is(err, ErrNotFound) || call.State == Queued || call.State == Running {
+			return nil // deleted or started since it was found
+		} else if err != nil {
+			return fmt.Errorf("load call: %w", err)
+		}
+		if err := e.Store.SetGone(ctx, tx, callID); err != nil {
+			return err
+		}
+		if err := e.Audio.Remove(ctx, callID); err != nil {
+			return fmt.Errorf("remove audio: %w", err)
+		}
+		return nil
+	})
+	if err == nil {
+		e.Changed(callID)
+	}
+	return err
 }
 
 // Revive gives a call that is under way a job again, should it have lost it.

@@ -123,7 +123,7 @@ func (e *Engine) sight(ctx context.Context, tx *sql.Tx, connectionID string, s S
 		return "", err
 	}
 	if call.State == Queued {
-		return call.ID, e.Jobs.Add(ctx, tx, Job{Step: StepFetch, CallID: call.ID, Priority: call.Priority})
+		return call.ID, e.Jobs.Add(ctx, tx, Job{Step: StepFetch, CallID: call.ID, Run: call.Run, Priority: call.Priority})
 	}
 	return call.ID, nil
 }

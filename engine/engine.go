@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 )
 
@@ -29,9 +28,9 @@ type Engine struct {
 	KeepAudio time.Duration       // after this the file goes, the text stays
 	Log       *slog.Logger
 
-	// alone keeps calls that already cost a worker its life apart: while one
+	// room keeps calls that already cost a worker its life apart: while one
 	// of them is recognised nobody else is, so the next death is surely its own.
-	alone sync.RWMutex
+	room room
 }
 
 // Appliance is the actor of what happens by itself.
@@ -70,7 +69,7 @@ func (e *Engine) Do(ctx context.Context, j Job) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, errStale):
-		return e.drop(ctx)
+		return e.stale(ctx, j)
 	case ctx.Err() != nil:
 		return err // shut down or interrupted; the job itself did not fail
 	case errors.As(err, &bad):
@@ -84,13 +83,40 @@ func (e *Engine) Do(ctx context.Context, j Job) error {
 	case errors.Is(err, ErrWorkerDied):
 		return e.crashed(ctx, j, err)
 	}
-	return err
+	return e.rest(ctx, j, err)
+}
+
+// rest shows that a call whose job runs again later is not at work meanwhile,
+// so that a person may start or cancel it.
+func (e *Engine) rest(ctx context.Context, j Job, cause error) error {
+	if j.CallID == "" || j.AudioOnly {
+		return cause
+	}
+	err := e.Store.Tx(ctx, func(tx *sql.Tx) error {
+		call, err := e.current(ctx, tx, j)
+		if err != nil || call.State != Running {
+			return err
+		}
+		call.State, call.Actor = Queued, Appliance
+		return e.Store.SaveCall(ctx, tx, e.touched(call))
+	})
+	if errors.Is(err, errStale) {
+		return e.stale(ctx, j)
+	} else if err != nil { // what went wrong first says more
+		e.Log.Warn("show that the call waits", "call", j.CallID, "err", err)
+		return cause
+	}
+	e.Changed(j.CallID)
+	return cause
 }
 
 // GiveUp ends a job whose attempts are used up. err is that of the last one.
 func (e *Engine) GiveUp(ctx context.Context, j Job, err error) error {
 	switch j.Step {
 	case StepDetect: // the next poll tries again by itself
+		if !j.To.IsZero() {
+			e.Log.Error("archive search given up", "connection", j.ConnectionID, "from", j.From, "to", j.To, "err", err)
+		}
 		return e.drop(ctx)
 	case StepDeliver: // paid and readable; only the card lacks it
 		return e.end(ctx, j, NeedsOwner, "Итог готов, но записать его в CRM не удалось. Проверьте подключение и нажмите «Повторить».", err)
@@ -144,7 +170,9 @@ func (e *Engine) commit(ctx context.Context, j Job, leave func(tx *sql.Tx, call 
 	return err
 }
 
-// current reads the call in tx and refuses one that is no longer at the job's step.
+// current reads the call in tx and refuses one that is no longer at the job's
+// step or run. A file for the player is nobody's business while a step works
+// on the call's audio: that step has it, or brings it.
 func (e *Engine) current(ctx context.Context, tx *sql.Tx, j Job) (Call, error) {
 	call, err := e.Store.CallTx(ctx, tx, j.CallID)
 	if errors.Is(err, ErrNotFound) {
@@ -153,7 +181,13 @@ func (e *Engine) current(ctx context.Context, tx *sql.Tx, j Job) (Call, error) {
 		return Call{}, fmt.Errorf("load call: %w", err)
 	}
 	if j.AudioOnly {
-		return call, nil
+		if call.State.Terminal() || call.Step == StepDeliver {
+			return call, nil
+		}
+		return Call{}, errStale
+	}
+	if call.Run != j.Run {
+		return Call{}, errStale
 	}
 	switch call.State {
 	case Queued, Running, Waiting:
@@ -167,7 +201,7 @@ func (e *Engine) current(ctx context.Context, tx *sql.Tx, j Job) (Call, error) {
 // next puts the call into the lane of a step, in tx.
 func (e *Engine) next(ctx context.Context, tx *sql.Tx, call *Call, step Step) error {
 	call.State, call.Step, call.Problem = Queued, step, ""
-	if err := e.Jobs.Add(ctx, tx, Job{Step: step, CallID: call.ID, Priority: call.Priority}); err != nil {
+	if err := e.Jobs.Add(ctx, tx, Job{Step: step, CallID: call.ID, Run: call.Run, Priority: call.Priority}); err != nil {
 		return fmt.Errorf("line up %s: %w", step, err)
 	}
 	return nil
@@ -182,6 +216,9 @@ func (e *Engine) end(ctx context.Context, j Job, state State, problem string, ca
 		if j.AudioOnly { // the result stands, only the file could not be brought back
 			return nil
 		}
+		if j.Step == StepDeliver { // paid and readable: a card may lack it, but the call has not failed
+			state = NeedsOwner
+		}
 		call.State = state
 		if !state.Terminal() {
 			return nil
@@ -192,9 +229,34 @@ func (e *Engine) end(ctx context.Context, j Job, state State, problem string, ca
 		return nil
 	})
 	if errors.Is(err, errStale) {
-		return e.drop(ctx)
+		return e.stale(ctx, j)
 	}
 	return err
+}
+
+// stale ends a job whose call went another way. Of a deleted call no file
+// stays, which a fetch may have finished after the deletion.
+func (e *Engine) stale(ctx context.Context, j Job) error {
+	if j.Step == StepFetch {
+		if _, err := e.Store.Call(ctx, j.CallID); errors.Is(err, ErrNotFound) {
+			if err := e.Audio.Remove(ctx, j.CallID); err != nil {
+				return fmt.Errorf("remove audio: %w", err)
+			}
+		} else if err != nil {
+			return fmt.Errorf("load call: %w", err)
+		}
+	}
+	return e.drop(ctx)
+}
+
+// anew begins another run at a step, because the hold of this one is for other
+// work than there is now; it is commit's last part.
+func (e *Engine) anew(ctx context.Context, tx *sql.Tx, call *Call, step Step) error {
+	if err := e.Till.Release(ctx, tx, call.moneyKey(), "the recording or the price changed"); err != nil {
+		return fmt.Errorf("release hold: %w", err)
+	}
+	call.Run++
+	return e.next(ctx, tx, call, step)
 }
 
 // drop ends a job that has nothing left to do.

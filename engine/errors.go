@@ -13,6 +13,8 @@ var (
 	ErrNoFunds     = errors.New("the wallet cannot hold the price")
 	ErrWorkerDied  = errors.New("the worker died")
 	ErrAudioGone   = errors.New("the audio file is no longer kept")
+
+	ErrHeldOtherwise = errors.New("the price of other work is held by this key")
 )
 
 // BadAudio says that a recording cannot be recognised, in a person's words.

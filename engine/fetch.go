@@ -54,10 +54,7 @@ func (e *Engine) Fetch(ctx context.Context, j Job) error {
 	return e.commit(ctx, j, func(tx *sql.Tx, call *Call) error {
 		if j.AudioOnly {
 			call.Problem = ""
-			if windows, err = e.Store.Windows(ctx, call.ID); err != nil {
-				return err
-			}
-			return e.Store.KeepRecording(ctx, tx, recording)
+			return e.keep(ctx, tx, recording, windows)
 		}
 		if err := e.Store.SaveRecording(ctx, tx, recording, windows); err != nil {
 			return fmt.Errorf("save facts: %w", err)
@@ -72,6 +69,19 @@ func (e *Engine) Fetch(ctx context.Context, j Job) error {
 		}
 		return e.next(ctx, tx, call, StepTranscribe)
 	})
+}
+
+// keep takes a file in that was brought back. Only if it is the one there was,
+// what was heard of it still counts.
+func (e *Engine) keep(ctx context.Context, tx *sql.Tx, r Recording, windows []Window) error {
+	before, err := e.Store.Recording(ctx, r.CallID)
+	switch {
+	case err == nil && before.SHA256 == r.SHA256:
+		return e.Store.KeepRecording(ctx, tx, r)
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return fmt.Errorf("load recording: %w", err)
+	}
+	return e.Store.SaveRecording(ctx, tx, r, windows)
 }
 
 // NoSpeech says that nobody spoke in a recording.

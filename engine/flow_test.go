@@ -46,7 +46,7 @@ func (s *slips) Add(_ context.Context, _ *sql.Tx, j engine.Job) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range s.waiting {
-		if w.Step == j.Step && w.CallID == j.CallID && w.AudioOnly == j.AudioOnly && w.ConnectionID == j.ConnectionID {
+		if w.Step == j.Step && w.CallID == j.CallID && w.Run == j.Run && w.AudioOnly == j.AudioOnly && w.ConnectionID == j.ConnectionID {
 			return nil
 		}
 	}

@@ -59,14 +59,16 @@ type Job struct {
 	CallID       string
 	ConnectionID string
 	From, To     time.Time // of an archive search; zero for the newest calls
+	Run          int       // of the call; a job of an earlier run has nothing to do any more
 	AudioOnly    bool      // of a fetch: bring the file back for the player, leave the rest as it is
 	Priority     Priority
 }
 
 // Jobs lines up work.
 type Jobs interface {
-	// Add lines a job up in tx; a job of the same step and call that still
-	// waits is left as it is, but moves forward if the new one is more urgent.
+	// Add lines a job up in tx; a job of the same step and run of the call
+	// that still waits is due now instead, and moves forward if the new one is
+	// more urgent.
 	Add(ctx context.Context, tx *sql.Tx, j Job) error
 	// Complete ends the job that ctx belongs to in the transaction of its
 	// result; outside a job it does nothing.
@@ -150,7 +152,8 @@ type Analyst interface {
 // Till is the money of a call. Key names the run of a call; asking twice with
 // one key changes nothing.
 type Till interface {
-	// Hold reserves the full price; ErrNoFunds if the wallet has less.
+	// Hold reserves the full price; ErrNoFunds if the wallet has less,
+	// ErrHeldOtherwise if key holds the price of other work.
 	Hold(ctx context.Context, tx *sql.Tx, key string, length time.Duration, summary bool) error
 	// Capture spends what was really done and releases the rest.
 	Capture(ctx context.Context, tx *sql.Tx, key string, length time.Duration, summary bool) error

@@ -30,7 +30,7 @@ func (e *Engine) Transcribe(ctx context.Context, j Job) error {
 	}
 	file, err := e.Audio.Path(ctx, call.ID)
 	if errors.Is(err, ErrAudioGone) {
-		return e.commit(ctx, j, func(tx *sql.Tx, call *Call) error { return e.next(ctx, tx, call, StepFetch) })
+		return e.commit(ctx, j, func(tx *sql.Tx, call *Call) error { return e.anew(ctx, tx, call, StepFetch) })
 	} else if err != nil {
 		return fmt.Errorf("find audio: %w", err)
 	}
@@ -40,7 +40,9 @@ func (e *Engine) Transcribe(ctx context.Context, j Job) error {
 		}
 		return e.Till.Hold(ctx, tx, call.moneyKey(), recording.Length, e.Analyst.Charges())
 	})
-	if err != nil {
+	if errors.Is(err, ErrHeldOtherwise) {
+		return e.commit(ctx, j, func(tx *sql.Tx, call *Call) error { return e.anew(ctx, tx, call, StepTranscribe) })
+	} else if err != nil {
 		return fmt.Errorf("hold: %w", err)
 	}
 	settings, err := e.Finder.Settings(ctx, call.ConnectionID)
@@ -84,10 +86,6 @@ func (e *Engine) hear(ctx context.Context, j Job, call Call, file string, model 
 		return fmt.Errorf("decode: %w", err)
 	}
 	defer pcm.Close() //nolint:errcheck // a temporary file
-	if call.Crashes > 0 {
-		e.alone.Lock()
-		defer e.alone.Unlock()
-	}
 	for _, w := range rest {
 		samples, err := pcm.Read(w)
 		if err != nil {
@@ -97,6 +95,7 @@ func (e *Engine) hear(ctx context.Context, j Job, call Call, file string, model 
 		if err != nil {
 			return fmt.Errorf("window %d: %w", w.Index, err)
 		}
+		call.Crashes = 0 // as in the store below: it may have company again
 		err = e.Store.Tx(ctx, func(tx *sql.Tx) error {
 			current, err := e.current(ctx, tx, j)
 			if err != nil {
@@ -119,10 +118,11 @@ func (e *Engine) hear(ctx context.Context, j Job, call Call, file string, model 
 }
 
 func (e *Engine) recognise(ctx context.Context, call Call, s Samples, language string) ([]Segment, error) {
-	if call.Crashes == 0 {
-		e.alone.RLock()
-		defer e.alone.RUnlock()
+	leave, err := e.room.enter(ctx, call.Crashes > 0)
+	if err != nil {
+		return nil, err
 	}
+	defer leave()
 	return e.Transcriber.Transcribe(ctx, s, language)
 }
 
@@ -152,6 +152,9 @@ func (e *Engine) unheard(ctx context.Context, callID string) ([]Window, error) {
 // call that was on it. The third
 // one in a row puts the call aside and gives its hold back.
 func (e *Engine) crashed(ctx context.Context, j Job, cause error) error {
+	if j.AudioOnly { // the result stands; the file is asked for a few times more
+		return cause
+	}
 	var crashes int
 	err := e.Store.Tx(ctx, func(tx *sql.Tx) error {
 		call, err := e.current(ctx, tx, j)
@@ -175,7 +178,7 @@ func (e *Engine) crashed(ctx context.Context, j Job, cause error) error {
 	})
 	switch {
 	case errors.Is(err, errStale):
-		return e.drop(ctx)
+		return e.stale(ctx, j)
 	case err != nil:
 		return err
 	}
