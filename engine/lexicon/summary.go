@@ -175,7 +175,7 @@ func (t talk) retell(picked []pick) string {
 			said += " " + more.text()
 		}
 		if i > 0 {
-			b.WriteString(" ")
+			b.WriteString("\n") // a line each reads as a small dialogue
 		}
 		if name := speakerName(s.speaker); i == 0 || s.speaker != last {
 			b.WriteString(name + ": ")
