@@ -14,9 +14,13 @@ package queue
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -47,7 +51,11 @@ const (
 	// pollInterval is the delay a job added in a transaction may have.
 	pollInterval = 50 * time.Millisecond
 	// busyCall is how long a job waits while another one of its call runs.
-	busyCall    = 300 * time.Millisecond
+	busyCall = 300 * time.Millisecond
+	// fullPause is how long a job waits for room on the disk.
+	fullPause = time.Minute
+	// giveUpPause is the wait after an end that could not be written.
+	giveUpPause = time.Minute
 	keepResults = 30 * 24 * time.Hour
 )
 
@@ -71,6 +79,8 @@ type Queue struct {
 
 	mu      sync.Mutex
 	running map[string]context.CancelFunc // by call
+	working map[int64]bool                // by job
+	lost    map[int64]bool                // by job, see Reclaim
 	closing bool
 }
 
@@ -87,7 +97,7 @@ func New(ctx context.Context, d *db.DB, width Width, now func() time.Time, log *
 	if _, err := d.Queue.ExecContext(ctx, `CREATE INDEX IF NOT EXISTS river_job_call ON river_job (`+callOf+`) WHERE finalized_at IS NULL`); err != nil {
 		return nil, fmt.Errorf("queue tables: %w", err)
 	}
-	q := &Queue{db: d, log: log, now: now, running: map[string]context.CancelFunc{}}
+	q := &Queue{db: d, log: log, now: now, running: map[string]context.CancelFunc{}, working: map[int64]bool{}}
 	workers := river.NewWorkers()
 	if err := river.AddWorkerSafely(workers, &worker{queue: q}); err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
@@ -151,6 +161,7 @@ type args struct {
 	Connection string      `json:"connection,omitempty"`
 	From       int64       `json:"from,omitempty"` // Unix ms
 	To         int64       `json:"to,omitempty"`
+	Run        int         `json:"run,omitempty"`
 	AudioOnly  bool        `json:"audio_only,omitempty"`
 }
 
@@ -160,7 +171,7 @@ func (args) Kind() string { return "step" }
 func (a args) job() engine.Job {
 	return engine.Job{
 		Step: a.Step, CallID: a.Call, ConnectionID: a.Connection,
-		From: db.Time(a.From), To: db.Time(a.To), AudioOnly: a.AudioOnly,
+		From: db.Time(a.From), To: db.Time(a.To), Run: a.Run, AudioOnly: a.AudioOnly,
 	}
 }
 
@@ -185,7 +196,7 @@ const (
 func (q *Queue) Add(ctx context.Context, tx *sql.Tx, j engine.Job) error {
 	a := args{
 		Step: j.Step, Call: j.CallID, Connection: j.ConnectionID,
-		From: db.Millis(j.From), To: db.Millis(j.To), AudioOnly: j.AudioOnly,
+		From: db.Millis(j.From), To: db.Millis(j.To), Run: j.Run, AudioOnly: j.AudioOnly,
 	}
 	owner, id := callOf, j.CallID
 	if j.Step == engine.StepDetect {
@@ -198,9 +209,11 @@ func (q *Queue) Add(ctx context.Context, tx *sql.Tx, j engine.Job) error {
 		   SET state = 'available', scheduled_at = created_at, priority = min(priority, ?)
 		 WHERE finalized_at IS NULL AND `+waiting+`
 		   AND `+owner+` = ? AND `+stepOf+` = ?
+		   AND coalesce(json_extract(CAST(args AS TEXT), '$.from'), 0) = ?
 		   AND coalesce(json_extract(CAST(args AS TEXT), '$.to'), 0) = ?
+		   AND coalesce(json_extract(CAST(args AS TEXT), '$.run'), 0) = ?
 		   AND coalesce(json_extract(CAST(args AS TEXT), '$.audio_only'), 0) = ?`,
-		priority(j), id, string(j.Step), a.To, a.AudioOnly)
+		priority(j), id, string(j.Step), a.From, a.To, a.Run, a.AudioOnly)
 	if err != nil {
 		return fmt.Errorf("move job forward: %w", err)
 	}
@@ -267,13 +280,15 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	j.Priority = engine.Priority(job.Priority)
 	ctx, cancel := context.WithCancel(context.WithValue(ctx, jobKey{}, job))
 	defer cancel()
+	q.begin(job.ID)
+	defer q.end(job.ID)
 	if j.CallID != "" {
 		if !q.enter(j.CallID, cancel) {
 			return river.JobSnooze(busyCall)
 		}
 		defer q.leave(j.CallID)
 	}
-	err := w.run(ctx, j)
+	err := w.guard(j, func() error { return q.Runner.Do(ctx, j) })
 	if err == nil {
 		return nil
 	}
@@ -286,28 +301,46 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	switch {
 	case closing:
 		return river.JobSnooze(0)
-	case ctx.Err() != nil:
-		return river.JobCancel(err) // a person interrupted it and said what becomes of the call
+	case errors.Is(ctx.Err(), context.Canceled):
+		// A person interrupted the call and said what becomes of it. It may be
+		// started anew by now, so the step itself looks whether it has work left.
+		return river.JobSnooze(0)
+	case full(err):
+		q.log.Error("no room on the disk, will try again", "call", j.CallID, "job", job.ID, "step", j.Step, "wait", fullPause, "err", err)
+		return river.JobSnooze(fullPause)
+	case errors.As(err, new(*panicked)): // another attempt would meet it too
 	case job.Attempt < job.MaxAttempts:
 		q.log.Warn("step failed, will try again", "call", j.CallID, "job", job.ID, "step", j.Step, "attempt", job.Attempt, "err", err)
 		return err
 	}
-	if err := q.Runner.GiveUp(ctx, j, err); err != nil {
+	if err := w.guard(j, func() error { return q.Runner.GiveUp(ctx, j, err) }); err != nil {
 		q.log.Error("could not give up", "call", j.CallID, "job", job.ID, "err", err)
-		return river.JobSnooze(time.Minute) // until the store takes it
+		return river.JobSnooze(giveUpPause) // until the store takes it
 	}
 	return nil
 }
 
-// run lets a broken invariant park this job and no other.
-func (w *worker) run(ctx context.Context, j engine.Job) (err error) {
+// panicked says that an invariant of our own is broken.
+type panicked struct{ with any }
+
+func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.with) }
+
+// guard lets a broken invariant park this job and no other.
+func (w *worker) guard(j engine.Job, do func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v", r)
-			w.queue.log.Error("step panicked", "call", j.CallID, "step", j.Step, "panic", r)
+			err = &panicked{r}
+			w.queue.log.Error("step panicked", "call", j.CallID, "step", j.Step, "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
-	return w.queue.Runner.Do(ctx, j)
+	return do()
+}
+
+// full reports whether err means that the disk has no room, be it said by the
+// database, the system, or a worker process, of whose error only the text is left.
+func full(err error) bool {
+	return db.Full(err) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) ||
+		strings.Contains(err.Error(), syscall.ENOSPC.Error())
 }
 
 func (q *Queue) enter(callID string, cancel context.CancelFunc) bool {

@@ -52,6 +52,24 @@ func (q *Queue) Work(ctx context.Context) ([]Waiting, error) {
 	return out, rows.Err()
 }
 
+// Pending names the calls that have a job, whether it waits or runs.
+func (q *Queue) Pending(ctx context.Context) (map[string]bool, error) {
+	rows, err := q.db.Reader.QueryContext(ctx, `SELECT DISTINCT `+callOf+` FROM river_job WHERE finalized_at IS NULL AND `+callOf+` IS NOT NULL`)
+	if err != nil {
+		return nil, fmt.Errorf("read the queue: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // read only
+	calls := map[string]bool{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("read the queue: %w", err)
+		}
+		calls[id] = true
+	}
+	return calls, rows.Err()
+}
+
 // Pause stops taking new jobs of the speech and language lanes; what runs
 // ends. It stays paused over a restart.
 func (q *Queue) Pause(ctx context.Context) error { return q.each(ctx, q.client.QueuePause) }

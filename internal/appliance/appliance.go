@@ -271,6 +271,7 @@ func (a *Appliance) Run(ctx context.Context, listener net.Listener) error {
 		{"renew tokens", freshEvery, a.Hub.KeepFresh},
 		{"remove expired audio", expireEvery, a.Engine.Expire},
 		{"verify the ledger", verifyEvery, a.verify},
+		{"take lost jobs up", lostEvery, a.Queue.Reclaim},
 	} {
 		clock.Go(func() { a.every(ctx, t.name, t.interval, t.do) })
 	}
@@ -305,27 +306,25 @@ func (a *Appliance) serve(server *http.Server, listener net.Listener) error {
 	return server.Serve(listener)
 }
 
-// revive makes sure that every call that is not ended has its job. Both are
-// written in one transaction, so this finds nothing; if it ever does, nobody
-// has to wait for a person.
+// revive shows that nothing runs yet, and makes sure that every call that is
+// not ended has its job. Both are written in one transaction, so none is
+// missing; if one ever is, nobody has to wait for a person.
 func (a *Appliance) revive(ctx context.Context) error {
 	unfinished, err := a.Store.Unfinished(ctx)
 	if err != nil {
 		return err
 	}
-	work, err := a.Queue.Work(ctx)
+	has, err := a.Queue.Pending(ctx)
 	if err != nil {
 		return err
 	}
-	has := map[string]bool{}
-	for _, w := range work {
-		has[w.CallID] = true
-	}
 	for _, c := range unfinished {
-		if has[c.ID] {
+		if has[c.ID] && c.State == engine.Queued {
 			continue
 		}
-		a.log.Error("a call had no job", "call", c.ID, "step", c.Step)
+		if !has[c.ID] {
+			a.log.Error("a call had no job", "call", c.ID, "step", c.Step)
+		}
 		if err := a.Engine.Revive(ctx, c.ID); err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ const (
 	freshEvery  = time.Hour
 	expireEvery = time.Hour
 	verifyEvery = time.Hour
+	lostEvery   = time.Minute
 )
 
 // every runs do now and then in each interval until ctx ends. An error is

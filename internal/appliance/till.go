@@ -21,6 +21,8 @@ func (t till) Hold(ctx context.Context, tx *sql.Tx, key string, length time.Dura
 	switch {
 	case errors.Is(err, billing.ErrNoFunds):
 		return engine.ErrNoFunds
+	case errors.Is(err, billing.ErrConflict):
+		return engine.ErrHeldOtherwise
 	case errors.Is(err, billing.ErrLocked):
 		return engine.NeedsOwnerError(err, "Журнал баланса не сходится и закрыт для новых списаний. Откройте «Баланс»: там сказано, что передать поставщику.")
 	}
