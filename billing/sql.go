@@ -179,33 +179,26 @@ var errNoEntry = errors.New("no such ledger entry")
 
 // entryByKey finds the entry of a kind and key, or errNoEntry.
 func entryByKey(ctx context.Context, q querier, kind Kind, key string) (Entry, error) {
-	e, err := scanEntry(q.QueryRowContext(ctx, `
+	return one(fmt.Sprintf("find the %s of %s", kind, key), scanEntry, q.QueryRowContext(ctx, `
 		SELECT`+entryColumns+`
 		FROM entry
 		WHERE idem = ?`, kind.prefix()+key))
-	if errors.Is(err, sql.ErrNoRows) {
-		return Entry{}, errNoEntry
-	} else if err != nil {
-		return Entry{}, fmt.Errorf("find the %s of %s: %w", kind, key, err)
-	}
-	return e, nil
 }
 
 func hashAt(ctx context.Context, q querier, seq int64) (Digest, error) {
 	if seq == 0 {
 		return Digest{}, nil
 	}
-	var hash []byte
-	err := q.QueryRowContext(ctx, `
+	return one(fmt.Sprintf("read ledger entry %d", seq), scanDigest, q.QueryRowContext(ctx, `
 		SELECT hash
 		FROM entry
-		WHERE seq = ?`, seq).Scan(&hash)
-	if errors.Is(err, sql.ErrNoRows) {
-		return Digest{}, errNoEntry
-	} else if err != nil {
-		return Digest{}, fmt.Errorf("read ledger entry %d: %w", seq, err)
-	}
-	return toDigest(hash), nil
+		WHERE seq = ?`, seq))
+}
+
+func scanDigest(r row) (Digest, error) {
+	var hash []byte
+	err := r.Scan(&hash)
+	return toDigest(hash), err
 }
 
 // eachEntry calls fn for all entries from the first to the last.
@@ -224,24 +217,17 @@ func eachEntry(ctx context.Context, q querier, fn func(Entry)) error {
 
 // entriesBefore returns the newest entries with a smaller number, newest first.
 func entriesBefore(ctx context.Context, q querier, before int64, limit int) ([]Entry, error) {
-	var found []Entry
-	err := each(ctx, q, `
+	return all(ctx, q, `
 		SELECT`+entryColumns+`
 		FROM entry
 		WHERE seq < ?
 		ORDER BY seq DESC
-		LIMIT ?`, []any{before, limit}, func(r row) error {
-		e, err := scanEntry(r)
-		found = append(found, e)
-		return err
-	})
-	return found, err
+		LIMIT ?`, []any{before, limit}, scanEntry)
 }
 
 // openHolds returns the holds that neither a capture nor a release has ended.
 func openHolds(ctx context.Context, q querier) ([]Entry, error) {
-	var found []Entry
-	err := each(ctx, q, `
+	return all(ctx, q, `
 		SELECT`+entryColumns+`
 		FROM entry
 		WHERE kind = ?
@@ -250,29 +236,20 @@ func openHolds(ctx context.Context, q querier) ([]Entry, error) {
 				FROM entry AS ending
 				WHERE ending.pending = entry.seq
 			)
-		ORDER BY seq`, []any{Hold}, func(r row) error {
-		e, err := scanEntry(r)
-		found = append(found, e)
-		return err
-	})
-	return found, err
+		ORDER BY seq`, []any{Hold}, scanEntry)
 }
 
 // repeatedKeys counts keys that occur twice, in case somebody dropped the index.
 func repeatedKeys(ctx context.Context, q querier) ([]string, error) {
-	var found []string
-	err := each(ctx, q, `
+	return all(ctx, q, `
 		SELECT idem
 		FROM entry
 		GROUP BY +idem
 		HAVING count(*) > 1
-		LIMIT ?`, []any{maxProblems}, func(r row) error {
-		var idem string
-		err := r.Scan(&idem)
-		found = append(found, idem)
-		return err
+		LIMIT ?`, []any{maxProblems}, func(r row) (idem string, err error) {
+		err = r.Scan(&idem)
+		return idem, err
 	})
-	return found, err
 }
 
 func readBalances(ctx context.Context, q querier) (map[account]Amount, error) {
@@ -369,29 +346,17 @@ func insertPack(ctx context.Context, q querier, p loadedPack) error {
 
 // packByHash finds a loaded pack by the SHA-256 of its token, or errNoEntry.
 func packByHash(ctx context.Context, q querier, sum Digest) (loadedPack, error) {
-	p, err := scanPack(q.QueryRowContext(ctx, `
+	return one("find a pack", scanPack, q.QueryRowContext(ctx, `
 		SELECT`+packColumns+`
 		FROM pack
 		WHERE sha256 = ?`, sum[:]))
-	if errors.Is(err, sql.ErrNoRows) {
-		return loadedPack{}, errNoEntry
-	} else if err != nil {
-		return loadedPack{}, fmt.Errorf("find a pack: %w", err)
-	}
-	return p, nil
 }
 
 func allPacks(ctx context.Context, q querier) ([]loadedPack, error) {
-	var found []loadedPack
-	err := each(ctx, q, `
+	return all(ctx, q, `
 		SELECT`+packColumns+`
 		FROM pack
-		ORDER BY entry_seq`, nil, func(r row) error {
-		p, err := scanPack(r)
-		found = append(found, p)
-		return err
-	})
-	return found, err
+		ORDER BY entry_seq`, nil, scanPack)
 }
 
 // packsOf counts the loaded packs of a kind, and tells the highest request
@@ -469,41 +434,47 @@ func insertTariff(ctx context.Context, q querier, t loadedTariff) error {
 
 // tariffAt finds the newest tariff that is valid at the time, or errNoEntry.
 func tariffAt(ctx context.Context, q querier, at time.Time) (loadedTariff, error) {
-	t, err := scanTariff(q.QueryRowContext(ctx, `
+	return one("read the tariff", scanTariff, q.QueryRowContext(ctx, `
 		SELECT`+tariffColumns+`
 		FROM tariff
 		WHERE valid_from <= ?
 		ORDER BY valid_from DESC
 		LIMIT 1`, at.Unix()))
-	if errors.Is(err, sql.ErrNoRows) {
-		return loadedTariff{}, errNoEntry
-	} else if err != nil {
-		return loadedTariff{}, fmt.Errorf("read the tariff: %w", err)
-	}
-	return t, nil
 }
 
 func tariffByHash(ctx context.Context, q querier, hash Digest) (loadedTariff, error) {
-	t, err := scanTariff(q.QueryRowContext(ctx, `
+	return one("read the tariff of a hold", scanTariff, q.QueryRowContext(ctx, `
 		SELECT`+tariffColumns+`
 		FROM tariff
 		WHERE hash = ?`, hash[:]))
-	if errors.Is(err, sql.ErrNoRows) {
-		return loadedTariff{}, errNoEntry
-	} else if err != nil {
-		return loadedTariff{}, fmt.Errorf("read the tariff of a hold: %w", err)
-	}
-	return t, nil
 }
 
 func allTariffs(ctx context.Context, q querier) ([]loadedTariff, error) {
-	var found []loadedTariff
-	err := each(ctx, q, `
+	return all(ctx, q, `
 		SELECT`+tariffColumns+`
 		FROM tariff
-		ORDER BY valid_from`, nil, func(r row) error {
-		t, err := scanTariff(r)
-		found = append(found, t)
+		ORDER BY valid_from`, nil, scanTariff)
+}
+
+// one reads the only row of an answer; where there is none it is errNoEntry. act
+// is what the reader was at, for its error.
+func one[T any](act string, scan func(row) (T, error), r row) (T, error) {
+	var none T
+	v, err := scan(r)
+	if errors.Is(err, sql.ErrNoRows) {
+		return none, errNoEntry
+	} else if err != nil {
+		return none, fmt.Errorf("%s: %w", act, err)
+	}
+	return v, nil
+}
+
+// all runs a query and scans every row.
+func all[T any](ctx context.Context, q querier, query string, args []any, scan func(row) (T, error)) ([]T, error) {
+	var found []T
+	err := each(ctx, q, query, args, func(r row) error {
+		v, err := scan(r)
+		found = append(found, v)
 		return err
 	})
 	return found, err
