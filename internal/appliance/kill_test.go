@@ -213,15 +213,7 @@ func TestKilledServer(t *testing.T) {
 func (k *killing) prepare() {
 	k.t.Helper()
 	ctx := context.Background()
-	o, err := options(k.dir, k.portal)
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	o.Transcriber = scriptedSpeech(k.dir)
-	a, err := appliance.New(ctx, o)
-	if err != nil {
-		k.t.Fatal(err)
-	}
+	a := k.open(ctx)
 	defer a.Close()
 	token, err := demo.Pack(a.Ledger.InstallationID(), 1000, pack.TopUp, time.Now())
 	if err != nil {
@@ -233,6 +225,21 @@ func (k *killing) prepare() {
 	if _, err := connect(ctx, a.Hub, k.portal); err != nil {
 		k.t.Fatal(err)
 	}
+}
+
+// open opens the killed server's data in this process.
+func (k *killing) open(ctx context.Context) *appliance.Appliance {
+	k.t.Helper()
+	o, err := options(k.dir, k.portal)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	o.Transcriber = scriptedSpeech(k.dir)
+	a, err := appliance.New(ctx, o)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return a
 }
 
 // killAt waits for the server to kill itself at the n-th commit of a step.
@@ -300,15 +307,7 @@ func (k *killing) finish() {
 	k.noneLeft()
 
 	ctx := context.Background()
-	o, err := options(k.dir, k.portal)
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	o.Transcriber = scriptedSpeech(k.dir)
-	a, err := appliance.New(ctx, o)
-	if err != nil {
-		k.t.Fatal(err)
-	}
+	a := k.open(ctx)
 	defer a.Close()
 	s := &stage{Appliance: a, t: k.t, ctx: ctx, portal: k.portal}
 	s.sound()
