@@ -350,3 +350,22 @@ func TestSilenceIsHeardAgainByHand(t *testing.T) {
 	b.drain()
 	b.want("call-1", engine.Done)
 }
+
+// The price changed between two attempts: the old hold goes back and the call
+// goes on with a new one.
+func TestHeldOtherwise(t *testing.T) {
+	b := newBench(t)
+	b.portal.Appear("conn", sighting("1"))
+	b.detect()
+	b.steps(1)
+	b.voice.Faults.Add(errors.New("not now"))
+	if err := b.step(); err == nil {
+		t.Fatal("the fault went unnoticed")
+	}
+	b.till.HoldFaults.Add(engine.ErrHeldOtherwise)
+	b.drain()
+	b.want("call-1", engine.Done)
+	if open := b.till.OpenHolds(); len(open) > 0 || len(b.till.Holds()) != 2 {
+		t.Errorf("holds %+v, open %v", b.till.Holds(), open)
+	}
+}
