@@ -102,6 +102,24 @@ test('the list scrolls with the voice until the person scrolls, a button brings 
   await close(page)
 })
 
+test('a person who scrolls while the list glides to a turn is not carried on', mockOnly, async () => {
+  const page = await signedIn(s, '/calls')
+  await page.setViewportSize({ width: 1280, height: 460 })
+  const v = await viewer(page, 'call-done')
+  const list = v.element.locator('.turns')
+  const top = () => list.evaluate((box) => box.scrollTop)
+  const box = await list.boundingBox()
+  await page.mouse.move(box.x + 50, box.y + 50)
+  await list.evaluate((all) => all.querySelectorAll('.time')[7].click())
+  await until(async () => (await top()) > 0, 'the list sets off')
+  await page.mouse.wheel(0, -3000)
+  await until(async () => (await top()) < 50, 'the wheel wins')
+  await new Promise((resolve) => setTimeout(resolve, 500)) // longer than a glide
+  assert.ok((await top()) < 50, 'and the list stays there')
+  await v.element.getByRole('button', { name: 'К текущей реплике' }).waitFor()
+  await close(page)
+})
+
 test('the keys: space, arrows, 1 2 3', async () => {
   const page = await signedIn(s, '/calls')
   const v = await viewer(page)
