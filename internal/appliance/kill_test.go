@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -36,7 +39,7 @@ const (
 	dirEnv    = "FLYSENSE_TEST_DIR"
 	portalEnv = "FLYSENSE_TEST_PORTAL"
 	tokenEnv  = "FLYSENSE_TEST_TOKEN"
-	killEnv   = "FLYSENSE_TEST_KILL" // "transcribe before 3": at the third commit of that step
+	killEnv   = "FLYSENSE_TEST_KILL" // "transcribe window before 3": at the third such commit of that step
 	torture   = "FLYSENSE_TORTURE"
 	calls     = 30
 )
@@ -55,7 +58,7 @@ func serve() error {
 	o.Transcriber = voice
 	o.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	point := newKillPoint(os.Getenv(killEnv))
-	o.Store = func(s engine.Store) engine.Store { return tracedStore{s, point} }
+	o.Store = func(s engine.Store) engine.Store { return tracedStore{s, point, &sync.Map{}} }
 	o.Runner = func(r queue.Runner) queue.Runner { return tracedRunner{r} }
 	a, err := appliance.New(ctx, o)
 	if err != nil {
@@ -68,14 +71,14 @@ func serve() error {
 
 // killPoint ends the process at the n-th commit of a step, on one side of it.
 type killPoint struct {
-	step, side string
-	left       atomic.Int64
+	step, commit, side string
+	left               atomic.Int64
 }
 
 func newKillPoint(text string) *killPoint {
 	p := &killPoint{}
 	var n int64
-	if _, err := fmt.Sscan(text, &p.step, &p.side, &n); err == nil {
+	if _, err := fmt.Sscan(text, &p.step, &p.commit, &p.side, &n); err == nil {
 		p.left.Store(n)
 	}
 	return p
@@ -83,30 +86,84 @@ func newKillPoint(text string) *killPoint {
 
 type stepKey struct{}
 
-func (p *killPoint) at(ctx context.Context, side string) {
+func (p *killPoint) at(ctx context.Context, commit, side string) {
 	step, _ := ctx.Value(stepKey{}).(engine.Step)
-	if string(step) != p.step || side != p.side || p.left.Add(-1) != 0 {
+	if string(step) != p.step || commit != p.commit || side != p.side || p.left.Add(-1) != 0 {
 		return
 	}
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {}
 }
 
+// commits are what a step leaves in its transactions, in their order: "state"
+// is the call's own (taken up, or ended), "hold" has nothing of the store in it.
+var commits = []struct {
+	step engine.Step
+	of   []string
+}{
+	{engine.StepDetect, []string{"mark"}},
+	{engine.StepFetch, []string{"state", "recording"}},
+	{engine.StepTranscribe, []string{"state", "hold", "window", "transcript"}},
+	{engine.StepAnalyse, []string{"state", "analysis"}},
+	{engine.StepDeliver, []string{"state", "note"}},
+}
+
+// tracedStore knows its transactions by what was written in them.
 type tracedStore struct {
 	engine.Store
 	point *killPoint
+	wrote *sync.Map // by *sql.Tx
+}
+
+func (s tracedStore) SaveMark(ctx context.Context, tx *sql.Tx, connectionID, mark string) error {
+	s.wrote.Store(tx, "mark")
+	return s.Store.SaveMark(ctx, tx, connectionID, mark)
+}
+
+func (s tracedStore) SaveCall(ctx context.Context, tx *sql.Tx, c engine.Call) error {
+	s.wrote.LoadOrStore(tx, "state") // beside a result it is no commit of its own
+	return s.Store.SaveCall(ctx, tx, c)
+}
+
+func (s tracedStore) SaveRecording(ctx context.Context, tx *sql.Tx, r engine.Recording, windows []engine.Window) error {
+	s.wrote.Store(tx, "recording")
+	return s.Store.SaveRecording(ctx, tx, r, windows)
+}
+
+func (s tracedStore) SaveHeard(ctx context.Context, tx *sql.Tx, callID string, h engine.Heard) error {
+	s.wrote.Store(tx, "window")
+	return s.Store.SaveHeard(ctx, tx, callID, h)
+}
+
+func (s tracedStore) SaveTranscript(ctx context.Context, tx *sql.Tx, t engine.Transcript) error {
+	s.wrote.Store(tx, "transcript")
+	return s.Store.SaveTranscript(ctx, tx, t)
+}
+
+func (s tracedStore) SaveAnalysis(ctx context.Context, tx *sql.Tx, a engine.Analysis) error {
+	s.wrote.Store(tx, "analysis")
+	return s.Store.SaveAnalysis(ctx, tx, a)
+}
+
+func (s tracedStore) SaveNote(ctx context.Context, tx *sql.Tx, n engine.Note) error {
+	s.wrote.Store(tx, "note")
+	return s.Store.SaveNote(ctx, tx, n)
 }
 
 func (s tracedStore) Tx(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	commit := "hold"
 	err := s.Store.Tx(ctx, func(tx *sql.Tx) error {
 		err := fn(tx)
+		if wrote, ok := s.wrote.LoadAndDelete(tx); ok {
+			commit, _ = wrote.(string)
+		}
 		if err == nil {
-			s.point.at(ctx, "before")
+			s.point.at(ctx, commit, "before")
 		}
 		return err
 	})
 	if err == nil {
-		s.point.at(ctx, "after")
+		s.point.at(ctx, commit, "after")
 	}
 	return err
 }
@@ -180,9 +237,9 @@ func TestKilledServer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills without the race detector only")
 	}
-	each := 2
+	each := 1
 	if os.Getenv(torture) != "" {
-		each = 20
+		each = 10
 	}
 	k := &killing{t: t, dir: t.TempDir(), kills: map[string]int{}}
 	k.mark = "FLYSENSE_TEST_MARK=" + filepath.Base(k.dir) + strconv.Itoa(os.Getpid())
@@ -194,17 +251,19 @@ func TestKilledServer(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
 	for range each {
-		for _, step := range []engine.Step{engine.StepDetect, engine.StepFetch, engine.StepTranscribe, engine.StepAnalyse, engine.StepDeliver} {
-			for _, side := range []string{"before", "after"} {
-				k.feed()
-				k.killAt(fmt.Sprintf("%s %s", step, side), 1+random.IntN(6))
+		for _, c := range commits {
+			for _, commit := range c.of {
+				for _, side := range []string{"before", "after"} {
+					k.feed()
+					k.killAt(fmt.Sprintf("%s %s %s", c.step, commit, side), 1+random.IntN(6))
+				}
 			}
 		}
 		k.feed()
 		k.killAfter(time.Duration(random.IntN(1500)) * time.Millisecond)
 	}
-	for point, n := range k.kills {
-		t.Logf("killed %3d times: %s", n, point)
+	for _, point := range slices.Sorted(maps.Keys(k.kills)) {
+		t.Logf("killed %3d times: %s", k.kills[point], point)
 	}
 	k.finish()
 }
