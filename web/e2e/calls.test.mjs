@@ -12,7 +12,7 @@ test('the list shows every call with its summary, the newest first', async () =>
   const { calls } = await ask(page, '/calls?limit=3')
   await page.getByRole('link', { name: calls[0].title || calls[0].phone }).first().waitFor()
   const done = calls.find((c) => c.state === 'done')
-  if (done) await page.getByText(done.summary.slice(0, 40)).first().waitFor()
+  if (done) await page.getByText(done.summary.split('\n')[0].slice(0, 40)).first().waitFor()
   await page.getByRole('link', { name: calls[0].title || calls[0].phone }).first().click()
   await page.waitForURL(`**/calls/${calls[0].id}`)
   await page.goBack()
