@@ -64,6 +64,7 @@ func (e *Engine) Do(ctx context.Context, j Job) error {
 		bad    *BadAudio
 		lost   *never
 		person *needsOwner
+		short  *Shortfall
 	)
 	switch {
 	case err == nil:
@@ -78,6 +79,8 @@ func (e *Engine) Do(ctx context.Context, j Job) error {
 		return e.end(ctx, j, Failed, lost.problem, err)
 	case errors.As(err, &person):
 		return e.end(ctx, j, NeedsOwner, person.hint, err)
+	case errors.As(err, &short):
+		return e.end(ctx, j, NoFunds, short.Problem, err)
 	case errors.Is(err, ErrNoFunds):
 		return e.end(ctx, j, NoFunds, "Не хватает средств. Пополните баланс и запустите звонок вручную.", err)
 	case errors.Is(err, ErrWorkerDied):

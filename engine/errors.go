@@ -26,6 +26,14 @@ type BadAudio struct {
 
 func (e *BadAudio) Error() string { return "bad audio: " + e.Code }
 
+// Shortfall is [ErrNoFunds] with the missing sum in the words of the screen (Russian).
+type Shortfall struct{ Problem string }
+
+func (e *Shortfall) Error() string { return ErrNoFunds.Error() }
+
+// Is makes it an ErrNoFunds.
+func (e *Shortfall) Is(target error) bool { return target == ErrNoFunds }
+
 type later struct {
 	err  error
 	wait time.Duration

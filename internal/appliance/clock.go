@@ -14,7 +14,7 @@ const (
 	anchorEvery = 5 * time.Second
 	freshEvery  = time.Hour
 	expireEvery = time.Hour
-	verifyEvery = time.Hour
+	verifyEvery = 10 * time.Minute
 	lostEvery   = time.Minute
 )
 

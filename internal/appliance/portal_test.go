@@ -69,7 +69,7 @@ func TestEmptyWalletAndTopUp(t *testing.T) {
 	s.connect()
 	p.ring("a.mp3")
 	rows := s.settled(1)
-	if rows[0].State != engine.NoFunds {
+	if rows[0].State != engine.NoFunds || !strings.HasPrefix(rows[0].Problem, "Не хватает 0,63 FC.") { // 15 s are 0.625
 		t.Fatalf("%s: %s", rows[0].State, rows[0].Problem)
 	}
 	s.topUp(1000)
