@@ -98,7 +98,7 @@ func (s *Server) guard() mux.MiddlewareFunc {
 			if err == nil && !user.Role.May(route.may) {
 				err = errForbidden
 			}
-			if err == nil && !route.silent {
+			if err == nil && !route.silent && r.Header.Get(unattended) == "" {
 				err = s.sessions.Touch(r.Context())
 			}
 			if err != nil {
@@ -109,6 +109,11 @@ func (s *Server) guard() mux.MiddlewareFunc {
 		})
 	}
 }
+
+// unattended is a header by which a page says that nobody has touched it for a
+// while and it only keeps itself up to date: that does not count as use of the
+// session. Sent by others it can but shorten their own.
+const unattended = "X-Flysense-Unattended"
 
 // user is who asks. Before there is any user, the answer is to make one.
 func (s *Server) user(ctx context.Context) (auth.User, error) {

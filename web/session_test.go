@@ -60,7 +60,7 @@ func TestSessionRotatesAndEnds(t *testing.T) {
 }
 
 // Reading pages keeps a session alive; the stream of events, which a page
-// reopens by itself, does not.
+// reopens by itself, does not, nor does a page that nobody touches.
 func TestIdleSessionEnds(t *testing.T) {
 	w, c := signedIn(t, auth.Owner)
 	for range 3 {
@@ -70,6 +70,9 @@ func TestIdleSessionEnds(t *testing.T) {
 	w.clock.pass(20 * time.Minute)
 	w.Feed.Close() // a stream ends at once
 	c.get("/api/v1/events")
+	c.header = http.Header{"X-Flysense-Unattended": {"1"}} // a page left open
+	c.get("/api/v1/session").want(http.StatusOK)
+	c.header = nil
 	w.clock.pass(20 * time.Minute)
 	c.get("/api/v1/session").refused(http.StatusUnauthorized, "login")
 }

@@ -49,8 +49,11 @@ test('filters by state, tone, manager and tag', mockOnly, async () => {
   await page.getByRole('button', { name: 'Менеджер' }).click()
   await page.getByRole('option', { name: 'Марина Яковлева' }).click()
   await page.waitForURL(/agent=/)
-  await page.getByRole('button', { name: 'Все дни' }).click()
-  await page.getByRole('button', { name: 'Сегодня' }).click()
+  await until(async () => { // the list under it may still be coming in, which closes the panel
+    const today = page.getByRole('button', { name: 'Сегодня' })
+    if (!(await today.isVisible())) await page.getByRole('button', { name: 'Все дни' }).click()
+    return today.click({ timeout: 2000 }).then(() => true, () => false)
+  }, 'the range of today')
   await until(async () => (await rows(page).count()) === 2, "Marina's two calls of today")
   await close(page)
 })

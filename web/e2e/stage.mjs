@@ -9,7 +9,7 @@ import { startMock } from './mock/server.mjs'
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--autoplay-policy=no-user-gesture-required']
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 30_000 // a shared machine may be slow; nothing here measures time
 
 /** True when the tests run against a real server: what only the mock can do is skipped. */
 export const real = Boolean(process.env.FLYSENSE_URL)

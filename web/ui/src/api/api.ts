@@ -5,6 +5,12 @@ import type {
 /** Longest wait for an answer; everything the server does slowly, it does in the background. */
 const TIMEOUT_MS = 30_000
 
+/** After this long without a touch, a page that reloads itself no longer keeps the session alive. */
+const UNATTENDED_MS = 60_000
+let touched = Date.now()
+for (const event of ['pointerdown', 'keydown', 'wheel']) addEventListener(event, () => (touched = Date.now()), { capture: true, passive: true })
+const unattended = () => Date.now() - touched > UNATTENDED_MS
+
 /** A refusal in words that a person can act on. */
 export class ApiError extends Error {
   constructor(
@@ -92,6 +98,7 @@ export class Api {
     const headers: Record<string, string> = { Accept: 'application/json' }
     if (body !== undefined) headers['Content-Type'] = 'application/json'
     if (this.token) headers.Authorization = `Bearer ${this.token}`
+    else if (method === 'GET' && unattended()) headers['X-Flysense-Unattended'] = '1'
     let response: Response
     try {
       response = await fetch(this.url(path), {
