@@ -34,7 +34,8 @@ export function usePlayback(audio: Readonly<ShallowRef<HTMLAudioElement | null>>
       audio.value?.pause()
     },
     toggle() {
-      if (playback.playing) playback.pause()
+      // The element knows at once what was asked of it; "playing" comes only with the sound.
+      if (audio.value?.paused === false) playback.pause()
       else playback.play()
     },
     seek(seconds) {
