@@ -271,8 +271,3 @@ const boot = 1_000_000
 func (s *Store) Unfinished(ctx context.Context) ([]engine.Call, error) {
 	return s.CallsIn(ctx, boot, engine.Queued, engine.Running)
 }
-
-// Waiting returns the calls whose recording the telephony has not saved yet.
-func (s *Store) Waiting(ctx context.Context) ([]engine.Call, error) {
-	return s.CallsIn(ctx, boot, engine.Waiting)
-}

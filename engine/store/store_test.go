@@ -376,9 +376,6 @@ func TestExpiredAudio(t *testing.T) {
 	if err != nil || len(unfinished) != 1 || unfinished[0].ID != "WORKING" || unfinished[0].Step != engine.StepFetch {
 		t.Errorf("unfinished: %+v, %v", unfinished, err)
 	}
-	if waiting, err := f.Waiting(ctx); err != nil || len(waiting) != 0 {
-		t.Errorf("waiting: %+v, %v", waiting, err)
-	}
 }
 
 // Every write of the schema that must not be possible is refused.

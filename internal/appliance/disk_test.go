@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"flysense/billing"
 	"flysense/crm/emulator/amocrm"
 	"flysense/engine"
 	"flysense/engine/store"
@@ -111,16 +110,7 @@ func TestFullDisk(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	rows := s.settled(n)
-	entries, err := s.Ledger.Entries(s.ctx, 0, 500)
-	if err != nil {
-		t.Fatal(err)
-	}
-	captured := map[string]int{}
-	for _, e := range entries {
-		if e.Kind == billing.Capture {
-			captured[e.Ref]++
-		}
-	}
+	captured := s.captured()
 	for _, r := range rows {
 		if r.State != engine.Done || captured[r.ID] != 1 {
 			t.Errorf("call %s: %s at %s (%s), captured %d times", r.ID, r.State, r.Step, r.Problem, captured[r.ID])

@@ -21,7 +21,6 @@ import (
 	"testing"
 	"time"
 
-	"flysense/billing"
 	"flysense/billing/pack"
 	"flysense/billing/pack/demo"
 	"flysense/crm/emulator/amocrm"
@@ -370,22 +369,7 @@ func (k *killing) finish() {
 	defer a.Close()
 	s := &stage{Appliance: a, t: k.t, ctx: ctx, portal: k.portal}
 	s.sound()
-	captured := map[string]int{}
-	for before := int64(0); ; {
-		entries, err := a.Ledger.Entries(ctx, before, 500)
-		if err != nil {
-			k.t.Fatal(err)
-		}
-		for _, e := range entries {
-			before = e.Seq
-			if e.Kind == billing.Capture {
-				captured[e.Ref]++
-			}
-		}
-		if len(entries) < 500 {
-			break
-		}
-	}
+	captured := s.captured()
 	total := 0
 	for cursor := ""; ; {
 		page, err := a.Store.List(ctx, store.Filter{Cursor: cursor, Limit: store.MaxLimit})

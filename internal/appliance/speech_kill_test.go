@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"flysense/billing"
 	"flysense/crm/emulator/amocrm"
 	"flysense/engine"
 	"flysense/engine/store"
@@ -73,16 +72,7 @@ func TestKilledSpeechWorker(t *testing.T) {
 	if killed < kills/2 {
 		t.Errorf("only %d kills", killed)
 	}
-	entries, err := s.Ledger.Entries(s.ctx, 0, 500)
-	if err != nil {
-		t.Fatal(err)
-	}
-	captured := map[string]int{}
-	for _, e := range entries {
-		if e.Kind == billing.Capture {
-			captured[e.Ref]++
-		}
-	}
+	captured := s.captured()
 	for _, r := range rows {
 		if captured[r.ID] != 1 {
 			t.Errorf("%s captured %d times", r.ID, captured[r.ID])

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"flysense/billing"
 	"flysense/billing/pack"
 	"flysense/billing/pack/demo"
 	"flysense/crm"
@@ -229,6 +230,28 @@ func (s *stage) settled(n int) []store.Row {
 		}
 		return settled >= n
 	})
+}
+
+// captured counts the charges of each call, over the whole ledger.
+func (s *stage) captured() map[string]int {
+	s.t.Helper()
+	const page = 500
+	found := map[string]int{}
+	for before := int64(0); ; {
+		entries, err := s.Ledger.Entries(s.ctx, before, page)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, e := range entries {
+			before = e.Seq
+			if e.Kind == billing.Capture {
+				found[e.Ref]++
+			}
+		}
+		if len(entries) < page {
+			return found
+		}
+	}
 }
 
 // sound proves ledger and books.
